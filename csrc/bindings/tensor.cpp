@@ -1,0 +1,217 @@
+// `_C.Tensor`: the strided array itself, its views, and its ways to and from NumPy.
+#include <pybind11/numpy.h>
+
+#include <array>
+
+#include "bindings/binding.h"
+#include "ops/cast.h"
+
+namespace py = pybind11;
+
+namespace weft {
+namespace {
+
+std::array<PyObject*, kNumDTypes> dtype_objects = {};
+
+// NumPy has no bfloat16 of its own: such tensors cross as float32.
+const char* numpy_format(DType t) {
+  static constexpr const char* formats[kNumDTypes] = {"?", "B", "H", "I",     "Q", "b", "h",
+                                                      "i", "q", "e", nullptr, "f", "d"};
+  return formats[static_cast<int>(t)];
+}
+
+DType from_numpy_dtype(const py::dtype& t) {
+  const char kind = t.kind();
+  const auto size = t.itemsize();
+  for (int i = 0; i < kNumDTypes; i++) {
+    const DType candidate = static_cast<DType>(i);
+    const char own = candidate == DType::boolean ? 'b'
+                     : is_floating(candidate)    ? 'f'
+                     : is_signed(candidate)      ? 'i'
+                                                 : 'u';
+    if (candidate != DType::bfloat16 && own == kind &&
+        static_cast<size_t>(size) == itemsize(candidate))
+      return candidate;
+  }
+  fail(ErrorKind::type, "a tensor cannot hold values of NumPy dtype ", std::string(py::str(t)),
+       "; use numbers or booleans");
+}
+
+// Shares the array's memory when its strides are whole elements and `copy` is not asked for.
+Tensor from_numpy(const py::array& array, bool copy) {
+  const DType dtype = from_numpy_dtype(array.dtype());
+  check(array.ndim() <= kMaxDims, "a tensor has at most ", kMaxDims, " axes, the array has ",
+        array.ndim());
+  const auto item = static_cast<int64_t>(itemsize(dtype));
+  Shape shape;
+  Strides strides;
+  bool shareable = array.dtype().byteorder() != '>' &&
+                   reinterpret_cast<uintptr_t>(array.data()) % itemsize(dtype) == 0;
+  for (py::ssize_t i = 0; i < array.ndim(); i++) {
+    shape.push_back(array.shape(i));
+    shareable &= array.strides(i) % item == 0;
+    strides.push_back(array.strides(i) / item);
+  }
+  if (!shareable) {
+    auto numpy = py::module_::import("numpy");
+    const py::object native = array.dtype().attr("newbyteorder")("=");
+    return from_numpy(numpy.attr("array")(array, native), false);
+  }
+  auto* owner = new py::object(array);
+  StoragePtr storage(new Storage(Device{}, const_cast<void*>(array.data()),
+                                 static_cast<size_t>(array.nbytes()), array.writeable(), [owner] {
+                                   if (!Py_IsInitialized()) return;
+                                   py::gil_scoped_acquire gil;
+                                   delete owner;
+                                 }));
+  const Tensor shared(std::move(storage), dtype, shape, strides, 0);
+  return copy ? contiguous_copy(shared) : shared;
+}
+
+void require_memory(const Tensor& t, const char* what) {
+  check_type(!t.is_meta(), what, ": a tensor on the meta device has a shape but no values");
+  check_type(t.device().type == DeviceType::cpu, what, ": the tensor lives on ", t.device(),
+             "; copy it with .to('cpu') first");
+}
+
+py::buffer_info buffer_of(const Tensor& t) {
+  require_memory(t, "buffer");
+  check_type(t.dtype() != DType::bfloat16,
+             "buffer: bfloat16 has no NumPy format; use .astype('float32')");
+  const auto item = static_cast<py::ssize_t>(itemsize(t.dtype()));
+  std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end()), strides;
+  for (int64_t s : t.strides()) strides.push_back(s * item);
+  return py::buffer_info(t.data(), item, numpy_format(t.dtype()), t.ndim(), shape, strides,
+                         !t.storage()->writable());
+}
+
+py::array to_numpy(const Tensor& t) {
+  if (t.dtype() == DType::bfloat16) return to_numpy(cast(t, DType::float32));
+  const py::buffer_info info = buffer_of(t);
+  const py::capsule keep_alive(new StoragePtr(t.storage()),
+                               [](void* p) { delete static_cast<StoragePtr*>(p); });
+  py::array array(py::dtype(info.format), info.shape, info.strides, info.ptr, keep_alive);
+  if (info.readonly) array.attr("flags").attr("writeable") = false;
+  return array;
+}
+
+py::object item(const Tensor& t) {
+  check(t.size() == 1, "only a tensor with one element has an item, this one has shape ",
+        t.shape());
+  require_memory(t, "item");
+  switch (t.dtype()) {
+    case DType::boolean: return py::bool_(*t.data_as<bool>());
+    case DType::uint8: return py::int_(*t.data_as<uint8_t>());
+    case DType::uint16: return py::int_(*t.data_as<uint16_t>());
+    case DType::uint32: return py::int_(*t.data_as<uint32_t>());
+    case DType::uint64: return py::int_(*t.data_as<uint64_t>());
+    case DType::int8: return py::int_(*t.data_as<int8_t>());
+    case DType::int16: return py::int_(*t.data_as<int16_t>());
+    case DType::int32: return py::int_(*t.data_as<int32_t>());
+    case DType::int64: return py::int_(*t.data_as<int64_t>());
+    case DType::float16: return py::float_(float{*t.data_as<Float16>()});
+    case DType::bfloat16: return py::float_(float{*t.data_as<BFloat16>()});
+    case DType::float32: return py::float_(*t.data_as<float>());
+    case DType::float64: return py::float_(*t.data_as<double>());
+  }
+  return py::none();
+}
+
+Tensor reshape_view(const Tensor& x, const Shape& shape) {
+  Shape resolved = shape;
+  int unknown = -1;
+  int64_t known = 1;
+  for (int i = 0; i < shape.size(); i++) {
+    if (shape[i] == -1) {
+      check(unknown < 0, "reshape: only one size can be -1, got ", shape);
+      unknown = i;
+    } else {
+      check(shape[i] >= 0, "reshape: shape ", shape, " has a negative size");
+      known *= shape[i];
+    }
+  }
+  if (unknown >= 0) {
+    check(known > 0 && x.size() % known == 0, "reshape: ", x.size(), " elements of shape ",
+          x.shape(), " do not fill ", shape);
+    resolved[unknown] = x.size() / known;
+  }
+  check(num_elements(resolved) == x.size(), "reshape: shape ", x.shape(), " has ", x.size(),
+        " elements, the new shape ", resolved, " needs ", num_elements(resolved));
+  if (Tensor view = try_reshape(x, resolved); view.defined()) return view;
+  return try_reshape(contiguous_copy(x), resolved);
+}
+
+// A base class whose instances lend the buffer of their attribute `_data`, so that
+// memoryview(weft.Tensor) works on every Python version (`__buffer__` needs 3.12).
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  PyObject* data = PyObject_GetAttrString(self, "_data");
+  if (data == nullptr) return -1;
+  const int result = PyObject_GetBuffer(data, view, flags);
+  Py_DECREF(data);
+  return result;
+}
+
+py::object buffer_provider_type() {
+  static PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"weft._C.BufferProvider", sizeof(PyObject), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
+  return py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
+}
+
+}  // namespace
+
+PyObject* dtype_object(DType t) { return dtype_objects[static_cast<int>(t)]; }
+
+void bind_tensor(py::module_& m) {
+  m.def("set_dtype_objects", [](const py::list& objects) {
+    for (int i = 0; i < kNumDTypes; i++) dtype_objects[i] = py::object(objects[i]).release().ptr();
+  });
+  m.attr("BufferProvider") = buffer_provider_type();
+  py::class_<Tensor>(m, "Tensor", py::buffer_protocol())
+      .def_buffer(&buffer_of)
+      .def_property_readonly("shape", &Tensor::shape)
+      .def_property_readonly("strides", &Tensor::strides)
+      .def_property_readonly("offset", &Tensor::offset)
+      .def_property_readonly("dtype", &Tensor::dtype)
+      .def_property_readonly("device", &Tensor::device)
+      .def_property_readonly("ndim", &Tensor::ndim)
+      .def_property_readonly("size", &Tensor::size)
+      .def_property_readonly("version", [](const Tensor& t) { return t.storage()->version(); })
+      .def_property_readonly("writable", [](const Tensor& t) { return t.storage()->writable(); })
+      .def_property_readonly("pointer",
+                             [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data()); })
+      .def_property_readonly(
+          "storage_id",
+          [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.storage().get()); })
+      .def("is_contiguous", &Tensor::is_contiguous)
+      .def("bump_version", [](const Tensor& t) { t.storage()->bump_version(); })
+      .def("numpy", &to_numpy)
+      .def("item", &item);
+  m.def("empty", &Tensor::empty, py::arg("shape"), py::arg("dtype"), py::arg("device") = Device{});
+  m.def("from_numpy", &from_numpy, py::arg("array"), py::arg("copy") = false);
+  m.def("reshape", &reshape_view, py::arg("x"), py::arg("shape"));
+  m.def("transpose", &transpose, py::arg("x"), py::arg("axes"));
+  m.def(
+      "broadcast_to", [](const Tensor& x, const Shape& shape) { return broadcast_to(x, shape); },
+      py::arg("x"), py::arg("shape"));
+  m.def(
+      "as_strided",
+      [](const Tensor& x, const Shape& shape, const Strides& strides, int64_t offset) {
+        check(shape.size() == strides.size(), "as_strided: ", shape.size(), " sizes but ",
+              strides.size(), " strides");
+        int64_t low = offset, high = offset;
+        for (int i = 0; i < shape.size(); i++) {
+          check(shape[i] >= 0, "as_strided: shape ", shape, " has a negative size");
+          (strides[i] < 0 ? low : high) += (shape[i] - 1) * strides[i];
+        }
+        const auto elements = static_cast<int64_t>(x.storage()->bytes() / itemsize(x.dtype()));
+        check(num_elements(shape) == 0 || (low >= 0 && high < elements), "as_strided: shape ",
+              shape, " with strides ", strides, " and offset ", offset, " leaves the storage of ",
+              elements, " elements");
+        return x.view(shape, strides, offset);
+      },
+      py::arg("x"), py::arg("shape"), py::arg("strides"), py::arg("offset"));
+}
+
+}  // namespace weft

@@ -1,0 +1,135 @@
+#include "core/allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/check.h"
+
+namespace weft {
+namespace {
+
+// Sizes are rounded up to one of four steps per power of two (at most 25 % is wasted), so that a
+// block fits many later requests: 64, 128, 192, 256, 320, 384, 448, 512, 640, ...
+size_t rounded_size(size_t bytes) {
+  if (bytes <= 4 * kAlignment)
+    return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  const size_t step = std::bit_floor(bytes - 1) / 4;
+  return (bytes + step - 1) / step * step;
+}
+
+class CachingAllocator {
+ public:
+  void* allocate(size_t bytes) {
+    const size_t size = rounded_size(bytes);
+    {
+      std::lock_guard lock(mutex_);
+      statistics_.allocations++;
+      if (auto& blocks = cache_[size]; !blocks.empty()) {
+        void* data = blocks.back();
+        blocks.pop_back();
+        statistics_.cache_hits++;
+        hand_out(size);
+        return data;
+      }
+    }
+    void* data = from_system(size);
+    if (data == nullptr) {
+      empty();
+      data = from_system(size);
+    }
+    std::lock_guard lock(mutex_);
+    if (data == nullptr) refuse(bytes);
+    statistics_.reserved += static_cast<int64_t>(size);
+    hand_out(size);
+    return data;
+  }
+
+  void deallocate(void* data, size_t bytes) noexcept {
+    const size_t size = rounded_size(bytes);
+    std::lock_guard lock(mutex_);
+    statistics_.allocated -= static_cast<int64_t>(size);
+    try {
+      cache_[size].push_back(data);
+    } catch (const std::bad_alloc&) {  // no room to remember the block: give it back instead
+      std::free(data);
+      statistics_.reserved -= static_cast<int64_t>(size);
+    }
+  }
+
+  void empty() {
+    std::lock_guard lock(mutex_);
+    for (auto& [size, blocks] : cache_) {
+      for (void* data : blocks) std::free(data);
+      statistics_.reserved -= static_cast<int64_t>(size * blocks.size());
+      blocks.clear();
+    }
+  }
+
+  AllocatorStatistics statistics() {
+    std::lock_guard lock(mutex_);
+    return statistics_;
+  }
+
+  void reset_peak() {
+    std::lock_guard lock(mutex_);
+    statistics_.peak = statistics_.allocated;
+  }
+
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  static void* from_system(size_t size) { return std::aligned_alloc(kAlignment, size); }
+
+  void hand_out(size_t size) {
+    statistics_.allocated += static_cast<int64_t>(size);
+    statistics_.peak = std::max(statistics_.peak, statistics_.allocated);
+  }
+
+  [[noreturn]] void refuse(size_t bytes) const {
+    constexpr double kMiB = 1 << 20;
+    fail(ErrorKind::memory, "out of memory on cpu: ", static_cast<double>(bytes) / kMiB,
+         " MiB were asked for. weft's tensors hold ",
+         static_cast<double>(statistics_.allocated) / kMiB, " MiB (highest so far ",
+         static_cast<double>(statistics_.peak) / kMiB,
+         " MiB), its cache has been emptied. Use a smaller batch, delete tensors you no longer "
+         "need, "
+         "or wrap inference in weft.no_grad() so that nothing is kept for gradients");
+  }
+
+  std::mutex mutex_;
+  std::unordered_map<size_t, std::vector<void*>> cache_;
+  AllocatorStatistics statistics_;
+};
+
+// Never destroyed: tensors held by Python may be freed after C++ statics are gone.
+CachingAllocator& host_allocator() {
+  static CachingAllocator* allocator = new CachingAllocator;
+  return *allocator;
+}
+
+CachingAllocator& allocator_of(Device device) {
+  check(device.type == DeviceType::cpu, "device '", device, "' has no memory");
+  return host_allocator();
+}
+
+}  // namespace
+
+void* allocate(Device device, size_t bytes) { return allocator_of(device).allocate(bytes); }
+
+void deallocate(Device, void* data, size_t bytes) noexcept {
+  host_allocator().deallocate(data, bytes);
+}
+
+AllocatorStatistics allocator_statistics(Device device) {
+  return allocator_of(device).statistics();
+}
+void reset_peak(Device device) { allocator_of(device).reset_peak(); }
+void empty_cache(Device device) { allocator_of(device).empty(); }
+
+std::mutex& allocator_mutex() { return host_allocator().mutex(); }
+
+}  // namespace weft

@@ -1,0 +1,94 @@
+#include "core/launch.h"
+
+#include <atomic>
+
+namespace weft {
+namespace {
+
+constexpr int kMaxOperands = 64;
+
+// Below this much work the kernel ends sooner than another thread could take the interpreter.
+constexpr int64_t kBlockingFlops = 100'000;
+constexpr int64_t kBlockingBytes = 64 * 1024;
+
+BlockingHooks hooks;
+
+struct AtomicCounters {
+  std::atomic<int64_t> launches{0}, flops{0}, bytes{0};
+} counters;
+
+class SuspendInterpreter {
+ public:
+  explicit SuspendInterpreter(const Cost& cost) {
+    if (hooks.suspend && (cost.flops > kBlockingFlops || cost.bytes > kBlockingBytes)) {
+      state_ = hooks.suspend();
+      suspended_ = true;
+    }
+  }
+  ~SuspendInterpreter() {
+    if (suspended_) hooks.resume(state_);
+  }
+
+ private:
+  void* state_ = nullptr;
+  bool suspended_ = false;
+};
+
+void fill(Operand& operand, const Tensor& t) {
+  if (!t.defined()) return;
+  operand.data = t.data();
+  operand.shape = t.shape();
+  operand.strides = t.strides();
+  operand.dtype = t.dtype();
+  operand.present = true;
+}
+
+Device common_device(const KernelSlot& slot, Operands inputs, Operands outputs) {
+  const Tensor* first = nullptr;
+  for (Operands group : {inputs, outputs})
+    for (const Tensor* t : group) {
+      if (!t->defined()) continue;
+      if (first == nullptr) first = t;
+      check(t->device() == first->device(), slot.name(), ": operands live on ", first->device(),
+            " and ", t->device(), "; move them to one device with .to()");
+    }
+  return first->device();
+}
+
+}  // namespace
+
+void set_blocking_hooks(BlockingHooks new_hooks) { hooks = new_hooks; }
+
+LaunchCounters launch_counters() {
+  return {counters.launches.load(), counters.flops.load(), counters.bytes.load()};
+}
+
+void reset_launch_counters() {
+  counters.launches = 0;
+  counters.flops = 0;
+  counters.bytes = 0;
+}
+
+void launch_erased(const KernelSlot& slot, DType dtype, const void* params, const Cost& cost,
+                   Operands inputs, Operands outputs) {
+  const Device device = common_device(slot, inputs, outputs);
+  counters.launches.fetch_add(1, std::memory_order_relaxed);
+  counters.flops.fetch_add(cost.flops, std::memory_order_relaxed);
+  counters.bytes.fetch_add(cost.bytes, std::memory_order_relaxed);
+  if (device.type == DeviceType::meta) return;
+
+  const KernelFunction kernel = slot.find(device.type, dtype);
+  if (kernel == nullptr)
+    fail(ErrorKind::type, slot.name(), ": no kernel for dtype ", dtype, " on ", device,
+         "; convert with .astype() first");
+  const size_t count = inputs.size() + outputs.size();
+  check(count <= kMaxOperands, slot.name(), ": ", count, " operands, at most ", kMaxOperands);
+  Operand operands[kMaxOperands];  // their Dims stay uninitialised until filled
+  int i = 0;
+  for (const Tensor* t : inputs) fill(operands[i++], *t);
+  for (const Tensor* t : outputs) fill(operands[i++], *t);
+  SuspendInterpreter suspended(cost);
+  kernel(params, operands);
+}
+
+}  // namespace weft

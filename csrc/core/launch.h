@@ -1,0 +1,57 @@
+// The one way to run a kernel. Recording, profiling, checks and devices hook in here, once.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <type_traits>
+
+#include "core/kernel.h"
+#include "core/tensor.h"
+
+namespace weft {
+
+// What a launch costs, for the profiler, the summary's FLOP column and the GIL decision.
+struct Cost {
+  int64_t flops = 0;
+  int64_t bytes = 0;  // read and written, each tensor counted once
+};
+
+inline int64_t bytes_of(const Tensor& t) {
+  return t.defined() ? t.size() * static_cast<int64_t>(itemsize(t.dtype())) : 0;
+}
+
+// Totals of all launches since the last reset (per process); `meta` launches count as well, which
+// is how FLOPs are known before anything is allocated.
+struct LaunchCounters {
+  int64_t launches = 0;
+  int64_t flops = 0;
+  int64_t bytes = 0;
+};
+LaunchCounters launch_counters();
+void reset_launch_counters();
+
+// Lets other Python threads run while a kernel computes. The bindings install both functions;
+// core itself knows nothing of Python. `suspend` returns what `resume` needs.
+struct BlockingHooks {
+  void* (*suspend)() = nullptr;
+  void (*resume)(void*) = nullptr;
+};
+void set_blocking_hooks(BlockingHooks hooks);
+
+using Operands = std::initializer_list<const Tensor*>;
+
+// Runs `slot` for `dtype` on the device of the operands: inputs first, then outputs, in the order
+// of the call. Undefined tensors arrive as absent operands. On `meta` nothing runs.
+void launch_erased(const KernelSlot& slot, DType dtype, const void* params, const Cost& cost,
+                   Operands inputs, Operands outputs);
+
+// Outputs that existed before (in-place updates) must be bumped by the op:
+// Tensor::storage()->bump_version().
+template <class Params>
+void launch(const Kernel<Params>& kernel, DType dtype, const Params& params, const Cost& cost,
+            Operands inputs, Operands outputs) {
+  static_assert(std::is_trivially_copyable_v<Params>, "launch parameters are recorded as bytes");
+  launch_erased(kernel, dtype, &params, cost, inputs, outputs);
+}
+
+}  // namespace weft
