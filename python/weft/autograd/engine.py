@@ -1,0 +1,271 @@
+"""Walking the recorded graph: `backward` and `grad`.
+
+The walk goes from the newest node to the oldest, without recursion. A `Function.backward` is
+written in public operations on tensors, so walking with ``create_graph=True`` records the
+gradients' own operations and gives gradients of gradients.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from weft import _C
+from weft.autograd.recording import Node, enable_grad, no_grad
+from weft.tensor import Tensor, as_tensor
+
+
+def _reachable(roots: Iterable[Node]) -> list[Node]:
+    """All nodes behind `roots`, newest first: an operation comes before what it was made from."""
+    seen: set[int] = set()
+    found: list[Node] = []
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        found.append(node)
+        for edge in node.edges:
+            if edge is not None and edge[1] is not None and id(edge[0]) not in seen:
+                stack.append(edge[0])
+    found.sort(key=lambda node: node.sequence, reverse=True)
+    return found
+
+
+def _needed(nodes: list[Node], targets: set[tuple[int, int | None]]) -> set[int]:
+    """Those of `nodes` (newest first) through which a gradient can reach `targets`."""
+    needed: set[int] = set()
+    for node in reversed(nodes):
+        for edge in node.edges:
+            if edge is not None and (
+                (id(edge[0]), edge[1]) in targets or (edge[1] is not None and id(edge[0]) in needed)
+            ):
+                needed.add(id(node))
+                break
+    return needed
+
+
+class _Walk:
+    """Gradients on their way from the outputs to the leaves."""
+
+    def __init__(self, outputs: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
+        self.arrived: dict[tuple[int, int | None], Tensor] = {}
+        self.leaves: dict[int, Tensor] = {}
+        roots = []
+        for output, gradient in zip(outputs, grads, strict=True):
+            if output._node is None:
+                self.add((output, None), gradient)
+            else:
+                self.add((output._node, output._index), gradient)
+                roots.append(output._node)
+        self.nodes = _reachable(roots)
+
+    def add(self, edge: tuple[Any, int | None], gradient: Tensor) -> None:
+        key = (id(edge[0]), edge[1])
+        if edge[1] is None:
+            self.leaves[key[0]] = edge[0]
+        earlier = self.arrived.get(key)
+        self.arrived[key] = gradient if earlier is None else earlier + gradient
+
+    def run(
+        self, *, retain_graph: bool, only: set[int] | None, keep: set[tuple[int, int | None]]
+    ) -> None:
+        for node in self.nodes:
+            if only is not None and id(node) not in only:
+                continue
+            grads: list[Tensor | None] = []
+            for index in range(len(node.outputs)):
+                key = (id(node), index)
+                gradient = self.arrived.get(key)
+                if gradient is not None and node.hooks is not None:
+                    gradient = _apply_hooks(node.hooks.get(index, ()), gradient)
+                    self.arrived[key] = gradient
+                grads.append(gradient)
+                if key not in keep:
+                    self.arrived.pop(key, None)
+            if all(g is None for g in grads):
+                continue
+            results = node.function.backward(node, *grads)
+            if not retain_graph:
+                node.free()
+            if type(results) is not tuple:
+                results = (results,)
+            for edge, gradient in zip(node.edges, results, strict=False):
+                if edge is not None and gradient is not None:
+                    self.add(edge, gradient)
+
+
+def _apply_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], gradient: Tensor) -> Tensor:
+    for hook in hooks:
+        replaced = hook(gradient)
+        if replaced is not None:
+            gradient = replaced
+    return gradient
+
+
+def _no_history(output: Tensor, what: str) -> str:
+    message = f"{what}: the result does not depend on any tensor that requires a gradient"
+    if output._severed is not None:
+        op, reason = output._severed
+        message += f"; the path is broken by {op}, which has no gradient: {reason}"
+    return message
+
+
+def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
+    if not output.requires_grad:
+        raise RuntimeError(_no_history(output, what))
+    if gradient is None:
+        if output.size != 1:
+            raise RuntimeError(
+                f"{what}: the output has shape {output.shape}, but only a scalar has an implicit "
+                "gradient; reduce it with .sum() or .mean(), or pass the gradient"
+            )
+        return Tensor(_C.full(output.shape, 1.0, output.dtype, output.device))
+    gradient = as_tensor(gradient, dtype=output.dtype)
+    if gradient.shape != output.shape:
+        raise ValueError(
+            f"{what}: the given gradient has shape {gradient.shape}, the output {output.shape}"
+        )
+    return gradient
+
+
+def backward(
+    output: Tensor,
+    gradient: Tensor | None = None,
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradient of `output` to the `.grad` of every leaf it depends on.
+
+    Args:
+        output: A tensor made by recorded operations.
+        gradient: The gradient of the final result with respect to `output`; may be left out for
+            a single number.
+        retain_graph: Keep the graph, so that `backward` can run again.
+        create_graph: Record the gradients' own operations, for second derivatives.
+
+    Raises:
+        RuntimeError: If `output` has no history, is not a single number and no gradient is given,
+            or its graph was freed.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([1.0, 2.0], requires_grad=True)
+        >>> weft.autograd.backward((x * x).sum())
+        >>> x.grad.tolist()
+        [2.0, 4.0]
+    """
+    walk = _Walk([output], [_seed(output, gradient, "backward")])
+    mode = enable_grad if create_graph else no_grad
+    with mode():
+        walk.run(retain_graph=retain_graph or create_graph, only=None, keep=set())
+        owners: set[int] = set()
+        for key, leaf in walk.leaves.items():
+            arrived = walk.arrived[(key, None)]
+            arrived = _apply_hooks(leaf._hooks or (), arrived)
+            if leaf.grad is not None:
+                leaf.grad = leaf.grad + arrived
+            else:
+                leaf.grad = arrived if create_graph else _own(arrived, owners)
+
+
+def _own(gradient: Tensor, owners: set[int]) -> Tensor:
+    """`gradient` with memory of its own: several leaves may have been given the same array."""
+    array = gradient._data
+    if array.storage_id in owners or not array.is_contiguous() or not array.writable:
+        gradient = type(gradient)(_C.copy(array))
+    owners.add(gradient._data.storage_id)
+    return gradient
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """Gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
+
+    Args:
+        outputs: One tensor or several; with several, the gradients of their sum.
+        inputs: One tensor or several: leaves or intermediate results.
+        grad_outputs: Gradients of the final result with respect to `outputs`; None for scalars.
+        retain_graph: Keep the graph for another walk. Default: `create_graph`.
+        create_graph: Record the gradients' own operations, for second derivatives.
+        allow_unused: Give None for an input that no output depends on, instead of an error.
+
+    Returns:
+        One gradient if `inputs` is one tensor, else a tuple.
+
+    Raises:
+        RuntimeError: If an input is not used and `allow_unused` is False.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor(3.0, requires_grad=True)
+        >>> (dx,) = weft.grad([x * x * x], [x], create_graph=True)
+        >>> float(dx), float(weft.grad(dx, x))
+        (27.0, 18.0)
+    """
+    one_input = isinstance(inputs, Tensor)
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    sources: list[Tensor] = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs]
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"grad: {len(grad_outputs)} gradients for {len(outputs)} outputs")
+    seeds = [_seed(o, g, "grad") for o, g in zip(outputs, grad_outputs, strict=True)]
+    walk = _Walk(outputs, seeds)
+    keys: list[tuple[int, int | None]] = [
+        (id(s), None) if s._node is None else (id(s._node), s._index) for s in sources
+    ]
+    wanted = set(keys)
+    mode = enable_grad if create_graph else no_grad
+    with mode():
+        walk.run(
+            retain_graph=create_graph if retain_graph is None else retain_graph,
+            only=_needed(walk.nodes, wanted),
+            keep=wanted,
+        )
+        results = [walk.arrived.get(key) for key in keys]
+        results = [
+            _apply_hooks(s._hooks, r) if r is not None and s._node is None and s._hooks else r
+            for s, r in zip(sources, results, strict=True)
+        ]
+    if not allow_unused:
+        for position, result in enumerate(results):
+            if result is None:
+                raise RuntimeError(
+                    f"grad: input {position} (shape {sources[position].shape}) was not used to "
+                    "compute the outputs; pass allow_unused=True to get None for it"
+                )
+    return results[0] if one_input else tuple(results)
+
+
+def value_and_grad(function: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]]:
+    """A function that returns ``(value, gradient)`` of a scalar `function` of its first argument.
+
+    Example:
+        >>> import weft
+        >>> value, slope = weft.value_and_grad(lambda x: x * x)(3.0)
+        >>> float(value), float(slope)
+        (9.0, 6.0)
+    """
+
+    @functools.wraps(function)
+    def wrapped(x: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        leaf = as_tensor(x).detach()
+        leaf.requires_grad = True
+        with enable_grad():
+            value = function(leaf, *args, **kwargs)
+        return value.detach(), grad(value, leaf)
+
+    return wrapped

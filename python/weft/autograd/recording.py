@@ -1,0 +1,326 @@
+"""Recording operations for reverse-mode differentiation.
+
+A `Function` computes on raw arrays (`_C.Tensor`) and, when a gradient will be needed, leaves a
+node: edges to where its inputs came from, and what its `backward` saved. The walk over these nodes
+is in `weft.autograd.engine`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from weft import _C
+
+
+class _State(threading.local):
+    recording = True
+
+
+_state = _State()
+
+
+class _RecordingMode:
+    """Context manager and decorator that switches recording on or off for this thread."""
+
+    recording: ClassVar[bool]
+
+    def __enter__(self) -> None:
+        self._outer = getattr(self, "_outer", [])
+        self._outer.append(_state.recording)
+        _state.recording = self.recording
+
+    def __exit__(self, *exception: object) -> None:
+        _state.recording = self._outer.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_RecordingMode):
+    """Do not record operations for gradients, inside a ``with`` block or a decorated function.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([1.0], requires_grad=True)
+        >>> with weft.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    recording = False
+
+
+class enable_grad(_RecordingMode):
+    """Record operations for gradients even inside `no_grad`.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([1.0], requires_grad=True)
+        >>> with weft.no_grad(), weft.enable_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        True
+    """
+
+    recording = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of the calling thread are recorded for gradients."""
+    return _state.recording
+
+
+class _Unrecorded:
+    """Stands in for a node while nothing is recorded: keeps nothing."""
+
+    __slots__ = ()
+    needs_grad = (False,) * 64
+
+    def __setattr__(self, name: str, value: object) -> None:
+        pass
+
+    def save(self, *arrays: Any) -> None:
+        pass
+
+
+_UNRECORDED = _Unrecorded()
+_counter = iter(range(sys.maxsize))
+
+
+class Node:
+    """One recorded operation; the `ctx` of `Function.forward` and `Function.backward`.
+
+    Attributes:
+        needs_grad: For each argument of `apply`, whether its gradient is wanted.
+        edges: For each argument, where its gradient goes: ``(node, output)``, ``(leaf, None)``,
+            or None.
+        outputs: ``(shape, dtype)`` of each output, for gradients that never arrive.
+    """
+
+    def __init__(self, function: type[Function], args: Sequence[Any]) -> None:
+        self.function = function
+        self.sequence = next(_counter)
+        self.hooks: dict[int, list[Callable[[Tensor], Tensor | None]]] | None = None
+        self.needs_grad: tuple[bool, ...] = tuple(
+            isinstance(a, Tensor) and a.requires_grad for a in args
+        )
+        self.edges: list[tuple[Any, int | None] | None] = [
+            ((a._node, a._index) if a._node is not None else (a, None)) if needed else None
+            for a, needed in zip(args, self.needs_grad, strict=True)
+        ]
+        self.outputs: list[tuple[tuple[int, ...], Any]] = []
+        self._args: Sequence[Any] | None = args
+        self._saved: list[Any] | None = []
+
+    def save(self, *arrays: Any) -> None:
+        """Keep arrays (inputs or outputs of `forward`, or others; None too) for `backward`."""
+        assert self._args is not None and self._saved is not None
+        for array in arrays:
+            if array is None:
+                self._saved.append(None)
+                continue
+            # An input is kept with its graph, so that second derivatives reach it.
+            source: Any = array
+            for a in self._args:
+                if isinstance(a, Tensor) and a._data is array:
+                    source = a
+                    break
+            self._saved.append((source, array.version))
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """The tensors kept by `save`, in the same order.
+
+        Raises:
+            RuntimeError: If one was changed in place since, or if the graph was freed.
+        """
+        if self._saved is None:
+            raise RuntimeError(
+                f"{self.function.name}: the graph was walked before and its saved tensors were "
+                "freed; to call backward a second time pass retain_graph=True the first time"
+            )
+        return tuple(None if kept is None else self._unpack(*kept) for kept in self._saved)
+
+    def _unpack(self, source: Any, version: int) -> Tensor:
+        array = source._data if isinstance(source, Tensor) else source
+        if array.version != version:
+            raise RuntimeError(overwritten_message(self.function.name, array))
+        if isinstance(source, Tensor):
+            return source
+        for index, output in enumerate(self._output_arrays):
+            if output is array:
+                return self.wrap(index, array)
+        return Tensor(array)
+
+    def wrap(self, index: int, array: Any, raw: Sequence[Any] = ()) -> Tensor:
+        """The tensor of output number `index`; `raw` are the arrays it may be a view of."""
+        if not array.dtype.is_floating:
+            return Tensor(array)
+        result = Tensor(array, True)
+        result._node, result._index = self, index
+        if any(type(a) is _C.Tensor and a.storage_id == array.storage_id for a in raw):
+            result._view_version = array.version
+        return result
+
+    def finish(self, results: Sequence[Any]) -> None:
+        self.outputs = [(r.shape, r.dtype) for r in results]
+        kept = {id(k[0]) for k in self._saved or () if k is not None}
+        self._output_arrays = tuple(r if id(r) in kept else None for r in results)
+        self._args = None
+
+    def free(self) -> None:
+        self._saved = None
+        self._output_arrays = ()
+
+
+class Function:
+    """An operation with its gradient.
+
+    A subclass defines two static methods. ``forward(ctx, *args)`` gets the arguments of `apply`
+    with tensors unwrapped to raw arrays, computes, calls ``ctx.save(...)`` for what `backward`
+    needs (and may set attributes on `ctx`), and returns one raw array or a tuple of them.
+    ``backward(ctx, *grads)`` gets a tensor per output (None for an output nobody used) and returns
+    one gradient per argument of `apply` (None for arguments without one; a single gradient may be
+    returned bare). ``ctx.needs_grad[i]`` tells which are wanted.
+
+    An operation without gradient sets `not_differentiable` to the reason.
+
+    Example:
+        >>> import weft
+        >>> class Double(weft.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return weft._C.multiply(x, 2.0)
+        ...     @staticmethod
+        ...     def backward(ctx, dy):
+        ...         return dy * 2.0
+        >>> x = weft.tensor([3.0], requires_grad=True)
+        >>> Double.apply(x).sum().backward()
+        >>> x.grad.tolist()
+        [2.0]
+    """
+
+    name: ClassVar[str] = "function"
+    not_differentiable: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.strip("_")).lower()
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise NotImplementedError
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Compute, and record a node when a gradient will be needed."""
+        raw = []
+        tracked = False
+        severed = None
+        for a in args:
+            if isinstance(a, Tensor):
+                raw.append(a._data)
+                if a._requires_grad:
+                    tracked = True
+                elif a._severed is not None:
+                    severed = a._severed
+            else:
+                raw.append(a)
+        if tracked and _state.recording:
+            if cls.not_differentiable is None:
+                return cls._record(args, raw)
+            severed = (cls.name, cls.not_differentiable)
+        results = cls.forward(_UNRECORDED, *raw)
+        if severed is None or not _state.recording:
+            return tuple(map(Tensor, results)) if type(results) is tuple else Tensor(results)
+        wrapped = tuple(map(Tensor, results if type(results) is tuple else (results,)))
+        for result in wrapped:
+            result._severed = severed
+        return wrapped if type(results) is tuple else wrapped[0]
+
+    @classmethod
+    def _record(cls, args: Sequence[Any], raw: Sequence[Any]) -> Any:
+        for a in args:
+            if isinstance(a, Tensor) and a._view_version not in (None, a._data.version):
+                raise RuntimeError(stale_view_message(cls.name, a._data))
+        node = Node(cls, args)
+        results = cls.forward(node, *raw)
+        several = type(results) is tuple
+        arrays = results if several else (results,)
+        node.finish(arrays)
+        wrapped = tuple(node.wrap(i, array, raw) for i, array in enumerate(arrays))
+        return wrapped if several else wrapped[0]
+
+
+# --- in-place changes ----------------------------------------------------------------------------
+
+_last_write: dict[int, str] = {}
+
+
+def user_line() -> str:
+    """``file:line`` of the innermost frame outside of weft, for messages."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("weft"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def note_in_place(target: Tensor, op: str) -> None:
+    """Check that `target` may be changed in place, and remember where that happens.
+
+    Raises:
+        RuntimeError: While recording, if it is a leaf that requires a gradient or a recorded view.
+    """
+    if target.requires_grad and _state.recording:
+        if target._node is None:
+            raise RuntimeError(
+                f"{op}: in-place change of a leaf tensor that requires a gradient; write "
+                "y = x + ... instead, or change it inside weft.no_grad()"
+            )
+        if target._view_version is not None:
+            raise RuntimeError(
+                f"{op}: in-place change of a view whose history is recorded; copy it first "
+                "(x = x + 0) or change it inside weft.no_grad()"
+            )
+    if len(_last_write) > 1000:
+        _last_write.clear()
+    _last_write[target._data.storage_id] = f"{op} at {user_line()}"
+
+
+def overwritten_message(op: str, array: Any) -> str:
+    where = _last_write.get(array.storage_id)
+    return (
+        f"{op}: a tensor of shape {array.shape} that it saved for its gradient was changed "
+        f"in-place afterwards{f' by {where}' if where else ''}; use an operation that makes a new "
+        "tensor (y = y + 1 instead of y += 1) or copy the tensor before changing it"
+    )
+
+
+def stale_view_message(op: str, array: Any) -> str:
+    where = _last_write.get(array.storage_id)
+    return (
+        f"{op}: its operand is a view of a tensor that was changed in-place after the view was "
+        f"taken{f' by {where}' if where else ''}, so gradients through it would be wrong; take the "
+        "view again after the change"
+    )
+
+
+# At the end: the tensor module needs what is defined above, and `apply` needs its class without
+# the cost of an import at each call.
+from weft.tensor import Tensor  # noqa: E402

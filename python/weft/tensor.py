@@ -1,0 +1,836 @@
+"""`Tensor`: an n-dimensional array with a gradient.
+
+The array itself (shape, strides, memory) is the compiled `_C.Tensor` in `_data`; this class adds
+what autograd needs and the operators. Every operation lives in `weft.ops`; the methods here only
+name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from weft import _C
+from weft.autograd.recording import note_in_place
+from weft.device import check_device, current_device
+from weft.dtypes import DType, as_dtype
+
+
+class Tensor(_C.BufferProvider):
+    """An n-dimensional array on a device, with automatic differentiation.
+
+    Made by `weft.tensor`, `weft.asarray`, the creation functions and every operation; rarely by
+    this constructor, which wraps a raw `_C.Tensor`.
+
+    Attributes:
+        requires_grad: Whether operations on this tensor are recorded.
+        grad: The gradient added by `backward`, or None. Only leaves get one, unless `retain_grad`.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        >>> (x @ x).sum().backward()
+        >>> x.grad.shape
+        (2, 2)
+    """
+
+    # Defaults live on the class: a result of an operation sets `_data` alone, which halves the
+    # cost of making it.
+    grad: Tensor | None = None
+    _requires_grad = False
+    _node: Any = None  # the operation that made it
+    _index = 0  # which of the node's outputs it is
+    _severed: tuple[str, str] | None = None  # operation without gradient that cut its history
+    _view_version: int | None = None  # of the storage, when a recorded view was taken
+    _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self._data = data
+        if requires_grad:
+            self._requires_grad = True
+
+    # --- what it is ------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Steps between neighbours along each axis, in elements (NumPy counts bytes)."""
+        return self._data.strides  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> DType:
+        """Type of the elements."""
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> str:
+        """Where the memory is: ``"cpu"`` or ``"meta"``."""
+        return self._data.device  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the elements take."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded for gradients."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and not self.dtype.is_floating:
+            raise TypeError(
+                f"only tensors of floating-point numbers can require a gradient, not {self.dtype}; "
+                "convert with .astype('float32')"
+            )
+        if not value and self._node is not None:
+            raise RuntimeError("this tensor is the result of recorded operations; use .detach()")
+        self._requires_grad = bool(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self._node is None
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order, without gaps."""
+        return self._data.is_contiguous()  # type: ignore[no-any-return]
+
+    def shares_memory(self, other: Tensor) -> bool:
+        """Whether both are views of one storage."""
+        return bool(self._data.storage_id == other._data.storage_id)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        facts = f"dtype={self.dtype}"
+        if self.device == "meta":
+            return f"{type(self).__name__.lower()}(shape={self.shape}, {facts}, device=meta)"
+        values = np.array2string(
+            self.numpy(), separator=", ", prefix=f"{type(self).__name__.lower()}(", threshold=1000
+        )
+        if self.requires_grad:
+            facts += f", grad_fn={self._node.function.name}" if self._node else ", requires_grad"
+        return f"{type(self).__name__.lower()}({values}, {facts})"
+
+    # --- to Python and other libraries -----------------------------------------------------------
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array that shares memory (bfloat16: a float32 copy).
+
+        Raises:
+            TypeError: If the tensor is on the meta device, which has no values.
+        """
+        return self._data.numpy()  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        return self.numpy().tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != np.dtype(dtype):
+            if copy is False:
+                raise ValueError(f"a copy is needed to convert {self.dtype} to {np.dtype(dtype)}")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    __array_priority__ = 1000
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function = getattr(ops, _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
+        if method != "__call__" or function is None or kwargs:
+            return NotImplemented
+        return function(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        own = getattr(ops, function.__name__, None)
+        if own is None:
+            return NotImplemented
+        return own(*args, **kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import weft
+
+        return weft
+
+    def __dlpack__(self, *, stream: Any = None, **options: Any) -> Any:
+        if options.get("copy"):
+            return _C.to_dlpack(_C.copy(self._data))
+        return _C.to_dlpack(self._data)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of a tensor with {self.size} elements (shape {self.shape}) is "
+                "ambiguous; use weft.any or weft.all"
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if not (self.dtype.is_integer or self.dtype == "bool") or self.size != 1:
+            raise TypeError(
+                f"only a single integer can be an index, not shape {self.shape} of {self.dtype}"
+            )
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else str(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("a tensor without axes cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = self.astype("float32").numpy() if self.dtype == "bfloat16" else self.numpy()
+        return (_rebuild, (np.array(values), str(self.dtype), self.requires_grad and self.is_leaf))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be deep-copied; use .detach() first")
+        twin = Tensor(_C.copy(self._data), self.requires_grad)
+        memo[id(self)] = twin
+        return twin
+
+    # --- gradients -------------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of the leaves; see `weft.autograd.backward`."""
+        from weft.autograd.engine import backward
+
+        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+    def detach(self) -> Tensor:
+        """The same values (sharing memory) without history."""
+        return Tensor(self._data)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` and return the tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+        """Call `hook` with this tensor's gradient when it is complete.
+
+        A hook may return a tensor that replaces the gradient. Returns a function that removes it.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("a tensor that requires no gradient cannot have a gradient hook")
+        if self._node is None:
+            self._hooks = hooks = self._hooks or []
+        else:
+            if self._node.hooks is None:
+                self._node.hooks = {}
+            hooks = self._node.hooks.setdefault(self._index, [])
+        hooks.append(hook)
+        return lambda: hooks.remove(hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this intermediate result in `.grad`."""
+        if self._node is not None:
+
+            def keep(gradient: Tensor) -> None:
+                self.grad = gradient if self.grad is None else self.grad + gradient
+
+            self.register_hook(keep)
+
+    # --- conversion and placement ----------------------------------------------------------------
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """The values in another dtype; a copy even for the same dtype unless `copy` is False."""
+        if self.dtype == as_dtype(dtype):
+            return ops.copy(self) if copy else self
+        return ops.cast(self, dtype)
+
+    def to(self, target: Any) -> Tensor:
+        """A tensor of another dtype, or on another device."""
+        if isinstance(target, str) and not isinstance(target, DType):
+            if target.partition(":")[0] in ("cpu", "meta", "sim", "cuda"):
+                if check_device(target) == self.device:
+                    return self
+                if target == "meta":
+                    return Tensor(_C.empty(self.shape, self.dtype, "meta"))
+                raise TypeError("a tensor on the meta device has no values to copy to the cpu")
+        return self.astype(target, copy=False)
+
+    def copy(self) -> Tensor:
+        """A copy in new memory; differentiable."""
+        return ops.copy(self)
+
+    clone = copy
+
+    def contiguous(self) -> Tensor:
+        """The same values in row-major memory; the tensor itself when it is so already."""
+        return self if self.is_contiguous() else ops.copy(self)
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return self.astype("float32", copy=False)
+
+    @staticmethod
+    def ones_like(x: Tensor) -> Tensor:
+        return Tensor(_C.full(x.shape, 1.0, x.dtype, x.device))
+
+    # --- indexing --------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return ops.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        ops.setitem(self, key, value)
+
+    # --- in-place --------------------------------------------------------------------------------
+
+    def _become(self, result: Tensor, op: str) -> Tensor:
+        """Take over the values and the history of `result`: the core of `x += y`."""
+        note_in_place(self, op)
+        if result.shape != self.shape:
+            raise ValueError(
+                f"{op}: the result of shape {result.shape} does not fit in-place into {self.shape}"
+            )
+        if _C.promote(self.dtype, result.dtype) != self.dtype:
+            raise TypeError(
+                f"{op}: the {result.dtype} result does not fit in-place into {self.dtype}; write "
+                "x = x + y instead"
+            )
+        _C.copy_into(result._data, self._data)
+        if result.requires_grad:
+            self._requires_grad, self._node, self._index = True, result._node, result._index
+        return self
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._become(ops.add(self, other), "add")
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._become(ops.subtract(self, other), "subtract")
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._become(ops.multiply(self, other), "multiply")
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._become(ops.divide(self, other), "divide")
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._become(ops.floor_divide(self, other), "floor_divide")
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self._become(ops.remainder(self, other), "remainder")
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._become(ops.power(self, other), "power")
+
+    def __iand__(self, other: Any) -> Tensor:
+        return self._become(ops.bitwise_and(self, other), "bitwise_and")
+
+    def __ior__(self, other: Any) -> Tensor:
+        return self._become(ops.bitwise_or(self, other), "bitwise_or")
+
+    def __ixor__(self, other: Any) -> Tensor:
+        return self._become(ops.bitwise_xor(self, other), "bitwise_xor")
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to `value`, in place."""
+        self[...] = value
+        return self
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0, in place."""
+        return self.fill_(0)
+
+    # --- operators -------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return ops.equal(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return ops.positive(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.bitwise_invert(self)
+
+    # --- the most used functions, as methods -----------------------------------------------------
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes in reverse order."""
+        return ops.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two axes swapped."""
+        return ops.swapaxes(self, -1, -2)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """See `weft.reshape`; the sizes may be given one by one."""
+        return ops.reshape(self, _one_or_many(shape))
+
+    view = reshape
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """See `weft.transpose`; the axes may be given one by one."""
+        return ops.transpose(self, _one_or_many(axes) if axes else None)
+
+    permute = transpose
+
+    def flatten(self) -> Tensor:
+        """All elements along one axis."""
+        return ops.reshape(self, (-1,))
+
+    ravel = flatten
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """See `weft.squeeze`."""
+        return ops.squeeze(self, axis)
+
+    def unsqueeze(self, axis: int) -> Tensor:
+        """See `weft.expand_dims`."""
+        return ops.expand_dims(self, axis)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """See `weft.swapaxes`."""
+        return ops.swapaxes(self, axis1, axis2)
+
+    def expand(self, *shape: Any) -> Tensor:
+        """See `weft.broadcast_to`; the sizes may be given one by one."""
+        return ops.broadcast_to(self, _one_or_many(shape))
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """See `weft.clip`."""
+        return ops.clip(self, min, max)
+
+    clamp = clip
+
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
+        """See `weft.take`."""
+        return ops.take(self, indices, axis)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.sum`."""
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.mean`."""
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.prod`."""
+        return ops.prod(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.max`."""
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.min`."""
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.any`."""
+        return ops.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """See `weft.all`."""
+        return ops.all(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """See `weft.var`."""
+        return ops.var(self, axis=axis, correction=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor:
+        """See `weft.std`."""
+        return ops.std(self, axis=axis, correction=ddof, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """See `weft.argmax`."""
+        return ops.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        """See `weft.argmin`."""
+        return ops.argmin(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor:
+        """See `weft.cumsum`."""
+        return ops.cumsum(self, axis=axis)
+
+    def argsort(self, axis: int = -1) -> Tensor:
+        """See `weft.argsort`."""
+        return ops.argsort(self, axis=axis)
+
+    def sort(self, axis: int = -1) -> Tensor:
+        """See `weft.sort`; gives a new tensor."""
+        return ops.sort(self, axis=axis)
+
+    def dot(self, other: Any) -> Tensor:
+        """See `weft.dot`."""
+        return ops.dot(self, other)
+
+    def matmul(self, other: Any) -> Tensor:
+        """See `weft.matmul`."""
+        return ops.matmul(self, other)
+
+    def exp(self) -> Tensor:
+        """See `weft.exp`."""
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        """See `weft.log`."""
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        """See `weft.sqrt`."""
+        return ops.sqrt(self)
+
+    def abs(self) -> Tensor:
+        """See `weft.abs`."""
+        return ops.abs(self)
+
+    def sin(self) -> Tensor:
+        """See `weft.sin`."""
+        return ops.sin(self)
+
+    def cos(self) -> Tensor:
+        """See `weft.cos`."""
+        return ops.cos(self)
+
+    def tanh(self) -> Tensor:
+        """See `weft.tanh`."""
+        return ops.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        """See `weft.sigmoid`."""
+        return ops.sigmoid(self)
+
+    def relu(self) -> Tensor:
+        """See `weft.relu`."""
+        return ops.relu(self)
+
+    def round(self) -> Tensor:
+        """See `weft.round`."""
+        return ops.round(self)
+
+    def square(self) -> Tensor:
+        """See `weft.square`."""
+        return ops.square(self)
+
+
+def _one_or_many(values: tuple[Any, ...]) -> Any:
+    """`values` of a call such as ``x.reshape(2, 3)``, or its one argument in ``x.reshape((2, 3))``."""
+    return values[0] if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
+
+
+def _rebuild(values: np.ndarray[Any, Any], dtype: str, requires_grad: bool) -> Tensor:
+    return tensor(values, dtype=dtype, requires_grad=requires_grad)
+
+
+# NumPy's names where they differ from the Array API's.
+_UFUNC_NAMES = {
+    "true_divide": "divide",
+    "absolute": "abs",
+    "invert": "bitwise_invert",
+    "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
+    "conjugate": "positive",
+}
+
+
+# --- making tensors ------------------------------------------------------------------------------
+
+
+def tensor(
+    data: Any, dtype: Any = None, requires_grad: bool = False, device: str | None = None
+) -> Tensor:
+    """A new tensor with a copy of `data`.
+
+    Args:
+        data: A tensor, NumPy array, number, or nested list of numbers or tensors.
+        dtype: Type of the elements. By default an array keeps its dtype, Python floats become
+            float32, ints int64 and bools bool.
+        requires_grad: Record operations on the tensor.
+        device: Where to place it; the current device by default.
+
+    Raises:
+        TypeError: If the data are not numbers, or `requires_grad` is asked of integers.
+        ValueError: If nested lists are ragged.
+
+    Example:
+        >>> import weft
+        >>> weft.tensor([[1, 2], [3, 4]], dtype="float64")
+        tensor([[1., 2.],
+                [3., 4.]], dtype=float64)
+    """
+    array = as_tensor(data, dtype)._data
+    if isinstance(data, Tensor) or _may_alias(data):
+        array = _C.copy(array)
+    result = Tensor(array)
+    if device is not None:
+        result = result.to(device)
+    elif current_device() != "cpu":
+        result = result.to(current_device())
+    if requires_grad:
+        result.requires_grad = True
+    return result
+
+
+array = tensor
+
+
+def asarray(data: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor of `data`, sharing memory where possible.
+
+    Args:
+        data: As for `tensor`; also any object with ``__dlpack__`` or the buffer protocol.
+        dtype: Type of the elements.
+        copy: True always copies, False refuses to, None copies when needed.
+
+    Example:
+        >>> import numpy as np, weft
+        >>> a = np.zeros(3, "float32")
+        >>> t = weft.asarray(a)
+        >>> a[0] = 7
+        >>> t.tolist()
+        [7.0, 0.0, 0.0]
+    """
+    if copy:
+        return tensor(data, dtype)
+    result = as_tensor(data, dtype)
+    if copy is False and not _shares(result, data):
+        raise ValueError(
+            "asarray: a copy is needed for this data or dtype, but copy=False was given"
+        )
+    return result
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor that shares memory with an object of another library, through DLPack.
+
+    Example:
+        >>> import numpy as np, weft
+        >>> weft.from_dlpack(np.arange(3.0)).tolist()
+        [0.0, 1.0, 2.0]
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack: {type(x).__name__} has no __dlpack__ method; use weft.asarray"
+        )
+    return Tensor(_C.from_dlpack(x.__dlpack__()))
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """`data` as a tensor, without a copy where possible; tensors pass with their history."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.astype(dtype, copy=False)
+    if isinstance(data, _C.Tensor):
+        result = Tensor(data)
+    else:
+        result = _convert(data)
+    return result if dtype is None else result.astype(dtype, copy=False)
+
+
+def _convert(data: Any) -> Tensor:
+    if isinstance(data, np.ndarray):
+        return Tensor(_C.from_numpy(_numeric(data)))
+    if isinstance(data, (bool, int, float)):
+        return Tensor(_C.from_numpy(_numeric(np.asarray(data, _python_dtype(data)))))
+    if isinstance(data, (list, tuple)):
+        return _from_nested(data)
+    if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
+        return from_dlpack(data.detach() if hasattr(data, "detach") else data)
+    return Tensor(_C.from_numpy(_numeric(np.asarray(data))))
+
+
+def _from_nested(data: Any) -> Tensor:
+    if any(isinstance(x, Tensor) for x in data):
+        return ops.stack([as_tensor(x) for x in data])
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ValueError(
+            f"nested lists of unequal lengths make no tensor: {_ragged(data)}"
+        ) from error
+    if array.dtype == np.float64 and not _holds_arrays(data):
+        array = array.astype(np.float32)
+    return Tensor(_C.from_numpy(_numeric(array)))
+
+
+def _ragged(data: Any) -> str:
+    lengths = sorted({len(row) if hasattr(row, "__len__") else 0 for row in data})
+    return f"found rows of {' and '.join(map(str, lengths))} elements"
+
+
+def _holds_arrays(data: Any) -> bool:
+    """Whether a nested list ends in NumPy values, whose dtype is kept."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic))
+
+
+def _python_dtype(value: Any) -> Any:
+    if isinstance(value, bool):
+        return np.bool_
+    return np.int64 if isinstance(value, int) else np.float32
+
+
+def _numeric(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.kind in "biuf":
+        return array
+    kind = "str" if array.dtype.kind in "US" else str(array.dtype)
+    if array.dtype == object and array.size:
+        kind = f"object (first value {array.flat[0]!r} of type {type(array.flat[0]).__name__})"
+    raise TypeError(f"a tensor holds numbers or booleans, not values of dtype {kind}")
+
+
+def _may_alias(data: Any) -> bool:
+    return not isinstance(data, (bool, int, float, list, tuple))
+
+
+def _shares(result: Tensor, data: Any) -> bool:
+    if isinstance(data, Tensor):
+        return result.shares_memory(data)
+    return isinstance(data, np.ndarray) and np.shares_memory(result.numpy(), data)
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """A tensor of zeros with the shape, dtype and device of `x`."""
+    return Tensor(_C.full(x.shape, 0.0, x.dtype, x.device))
+
+
+# At the end: the operations are defined on the class above.
+from weft import ops  # noqa: E402

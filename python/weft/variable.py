@@ -1,0 +1,115 @@
+"""`Variable`: a named tensor that training changes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from weft import _C
+from weft.autograd.recording import no_grad
+from weft.dtypes import as_dtype
+from weft.tensor import Tensor, as_tensor
+
+_count = itertools.count()
+
+
+class Variable(Tensor):
+    """A tensor with a name whose value is assigned, and which can be trained.
+
+    Args:
+        initializer: The first value (anything `weft.tensor` takes), or a callable
+            ``initializer(shape, dtype=...)`` together with `shape`.
+        shape: Shape, when `initializer` is a callable.
+        dtype: Type of the elements; by default that of the value (Python floats: float32).
+        trainable: Whether optimizers change it. Integers and booleans never are.
+        name: Name; unique by default.
+
+    Raises:
+        ValueError: If a callable is given without a shape.
+
+    Example:
+        >>> import weft
+        >>> v = weft.Variable([1.0, 2.0], name="v")
+        >>> v.assign_add([1.0, 1.0]).tolist()
+        [2.0, 3.0]
+
+    Follows keras.Variable.
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if callable(initializer) and not isinstance(initializer, Tensor):
+            if shape is None:
+                raise ValueError("Variable: an initializer function needs shape=")
+            initializer = initializer(tuple(shape), dtype=as_dtype(dtype or "float32"))
+        value = as_tensor(initializer, dtype).detach()
+        super().__init__(_C.copy(value._data))
+        self.name = name if name is not None else f"variable_{next(_count)}"
+        self.path = self.name
+        self.regularizer: Callable[[Tensor], Tensor] | None = None
+        self.constraint: Callable[[Tensor], Tensor] | None = None
+        self._trainable = False
+        self.trainable = trainable
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change it and gradients are recorded for it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        self._requires_grad = self._trainable and self.dtype.is_floating
+
+    @property
+    def value(self) -> Tensor:
+        """The variable itself, which is a tensor (Keras keeps them apart)."""
+        return self
+
+    def assign(self, value: Any) -> Variable:
+        """Replace the value.
+
+        Raises:
+            ValueError: If the shape differs; the message has the name and both shapes.
+        """
+        value = as_tensor(value)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"cannot assign a value of shape {value.shape} to variable {self.path!r} of shape "
+                f"{self.shape}"
+            )
+        _C.copy_into(value._data, self._data)
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Add `value` in place."""
+        with no_grad():
+            return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract `value` in place."""
+        with no_grad():
+            return self.assign(self - value)
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path!r} shape={self.shape} dtype={self.dtype}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.numpy(), str(self.dtype), self.trainable, self.name))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = Variable(self, trainable=self.trainable, name=self.name)
+        twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
+        memo[id(self)] = twin
+        return twin
+
+
+def _rebuild(values: Any, dtype: str, trainable: bool, name: str) -> Variable:
+    return Variable(values, dtype=dtype, trainable=trainable, name=name)
