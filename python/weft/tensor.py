@@ -14,7 +14,7 @@ import numpy as np
 
 from weft import _C
 from weft.autograd.recording import note_in_place
-from weft.device import check_device, current_device
+from weft.device import KNOWN, check_device, current_device
 from weft.dtypes import DType, as_dtype
 
 
@@ -283,14 +283,13 @@ class Tensor(_C.BufferProvider):
 
     def to(self, target: Any) -> Tensor:
         """A tensor of another dtype, or on another device."""
-        if isinstance(target, str) and not isinstance(target, DType):
-            if target.partition(":")[0] in ("cpu", "meta", "sim", "cuda"):
-                if check_device(target) == self.device:
-                    return self
-                if target == "meta":
-                    return Tensor(_C.empty(self.shape, self.dtype, "meta"))
-                raise TypeError("a tensor on the meta device has no values to copy to the cpu")
-        return self.astype(target, copy=False)
+        if not isinstance(target, str) or target.partition(":")[0] not in KNOWN:
+            return self.astype(target, copy=False)
+        if check_device(target) == self.device:
+            return self
+        if target == "meta":
+            return Tensor(_C.empty(self.shape, self.dtype, "meta"))
+        raise TypeError("a tensor on the meta device has no values to copy to the cpu")
 
     def copy(self) -> Tensor:
         """A copy in new memory; differentiable."""
@@ -305,10 +304,6 @@ class Tensor(_C.BufferProvider):
     def float(self) -> Tensor:
         """As float32."""
         return self.astype("float32", copy=False)
-
-    @staticmethod
-    def ones_like(x: Tensor) -> Tensor:
-        return Tensor(_C.full(x.shape, 1.0, x.dtype, x.device))
 
     # --- indexing --------------------------------------------------------------------------------
 
@@ -827,9 +822,9 @@ def _shares(result: Tensor, data: Any) -> bool:
     return isinstance(data, np.ndarray) and np.shares_memory(result.numpy(), data)
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """A tensor of zeros with the shape, dtype and device of `x`."""
-    return Tensor(_C.full(x.shape, 0.0, x.dtype, x.device))
+def filled_like(x: Tensor, value: float) -> Tensor:
+    """A tensor of `value` with the shape, dtype and device of `x`, without history."""
+    return Tensor(_C.full(x.shape, value, x.dtype, x.device))
 
 
 # At the end: the operations are defined on the class above.

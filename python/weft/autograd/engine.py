@@ -13,7 +13,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node, enable_grad, no_grad
-from weft.tensor import Tensor, as_tensor
+from weft.tensor import Tensor, as_tensor, filled_like
 
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:
@@ -122,7 +122,7 @@ def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
                 f"{what}: the output has shape {output.shape}, but only a scalar has an implicit "
                 "gradient; reduce it with .sum() or .mean(), or pass the gradient"
             )
-        return Tensor(_C.full(output.shape, 1.0, output.dtype, output.device))
+        return filled_like(output, 1)
     gradient = as_tensor(gradient, dtype=output.dtype)
     if gradient.shape != output.shape:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from weft.autograd.engine import grad
 from weft.autograd.recording import enable_grad
-from weft.tensor import Tensor, zeros_like
+from weft.tensor import Tensor, filled_like
 
 
 class _Active(threading.local):
@@ -92,7 +92,7 @@ class GradientTape:
         flat, rebuild = _flatten(sources)
         targets = [target] if isinstance(target, Tensor) else list(target)
         if output_gradients is None:
-            seeds = [Tensor.ones_like(t) for t in targets]
+            seeds = [filled_like(t, 1) for t in targets]
         else:
             single = not isinstance(output_gradients, (list, tuple))
             seeds = [output_gradients] if single else list(output_gradients)
@@ -100,7 +100,9 @@ class GradientTape:
         if all(g is None for g in found):
             _explain_break(targets, flat)
         if unconnected_gradients == "zero":
-            found = [zeros_like(s) if g is None else g for s, g in zip(flat, found, strict=True)]
+            found = [
+                filled_like(s, 0) if g is None else g for s, g in zip(flat, found, strict=True)
+            ]
         return rebuild(found)
 
     def _walk(self, targets: list[Tensor], seeds: list[Any], sources: list[Tensor]) -> list[Any]:

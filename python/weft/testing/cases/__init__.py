@@ -1,0 +1,1 @@
+"""One module per family of operations; each has a list `CASES`."""
