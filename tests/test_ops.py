@@ -78,3 +78,43 @@ def test_wrong_calls_explain_themselves(case, bad):
     kwargs = {k: check.to_tensors(v, "float32", "contiguous") for k, v in bad.sample.kwargs.items()}
     with pytest.raises(bad.error, match=f"(?is){bad.match}"):
         case.op(*args, **kwargs)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_shapes_and_dtypes_on_the_meta_device(case):
+    for call in case.all_samples():
+        args = check.to_tensors(call.args, case.dtypes[0], "contiguous")
+        kwargs = {
+            k: check.to_tensors(v, case.dtypes[0], "contiguous") for k, v in call.kwargs.items()
+        }
+        real = check.as_list(case.op(*args, **kwargs))
+        args, kwargs = on_meta(args), {k: on_meta(v) for k, v in kwargs.items()}
+        try:
+            with weft.device("meta"):
+                symbolic = check.as_list(case.op(*args, **kwargs))
+        except TypeError as error:
+            assert "meta" in str(error), error  # shapes that depend on values say so
+            continue
+        assert [(r.shape, r.dtype) for r in symbolic] == [(r.shape, r.dtype) for r in real], call
+        assert {r.device for r in symbolic} <= {"meta"}, call
+
+
+def on_meta(value):
+    if isinstance(value, weft.Tensor):
+        return value.to("meta")
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(on_meta, value))
+    return value
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=repr)
+def test_recorded_views_are_marked_as_views(case):
+    for call in case.all_samples():
+        args = check.to_tensors(call.args, "float64", "contiguous")
+        kwargs = {k: check.to_tensors(v, "float64", "contiguous") for k, v in call.kwargs.items()}
+        inputs = [a for a in args if isinstance(a, weft.Tensor) and a.dtype.is_floating]
+        for tensor in inputs:
+            tensor.requires_grad = True
+        for result in check.as_list(case.op(*args, **kwargs)):
+            if result._node is not None and any(result.shares_memory(x) for x in inputs):
+                assert result._view_version is not None, f"{case}: set returns_view on its Function"

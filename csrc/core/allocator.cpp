@@ -1,10 +1,10 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 #include "core/check.h"
@@ -14,6 +14,15 @@ namespace {
 
 // Sizes are rounded up to one of four steps per power of two (at most 25 % is wasted), so that a
 // block fits many later requests: 64, 128, 192, 256, 320, 384, 448, 512, 640, ...
+constexpr int kSizeClasses = 4 * 64;
+
+int size_class(size_t rounded) {
+  if (rounded <= 4 * kAlignment) return static_cast<int>(rounded / kAlignment);
+  const int exponent = std::bit_width(rounded - 1) - 1;
+  const size_t step = (size_t{1} << exponent) / 4;
+  return 4 * exponent + static_cast<int>((rounded - (size_t{1} << exponent)) / step) - 1;
+}
+
 size_t rounded_size(size_t bytes) {
   if (bytes <= 4 * kAlignment)
     return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
@@ -28,7 +37,7 @@ class CachingAllocator {
     {
       std::lock_guard lock(mutex_);
       statistics_.allocations++;
-      if (auto& blocks = cache_[size]; !blocks.empty()) {
+      if (auto& blocks = cache_[size_class(size)].blocks; !blocks.empty()) {
         void* data = blocks.back();
         blocks.pop_back();
         statistics_.cache_hits++;
@@ -53,7 +62,9 @@ class CachingAllocator {
     std::lock_guard lock(mutex_);
     statistics_.allocated -= static_cast<int64_t>(size);
     try {
-      cache_[size].push_back(data);
+      SizeClass& kept = cache_[size_class(size)];
+      kept.size = size;
+      kept.blocks.push_back(data);
     } catch (const std::bad_alloc&) {  // no room to remember the block: give it back instead
       std::free(data);
       statistics_.reserved -= static_cast<int64_t>(size);
@@ -79,8 +90,6 @@ class CachingAllocator {
     statistics_.peak = statistics_.allocated;
   }
 
-  std::mutex& mutex() { return mutex_; }
-
  private:
   static void* from_system(size_t size) { return std::aligned_alloc(kAlignment, size); }
 
@@ -101,7 +110,11 @@ class CachingAllocator {
   }
 
   std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<void*>> cache_;
+  struct SizeClass {
+    size_t size = 0;
+    std::vector<void*> blocks;
+  };
+  std::array<SizeClass, kSizeClasses> cache_;
   AllocatorStatistics statistics_;
 };
 
@@ -129,7 +142,5 @@ AllocatorStatistics allocator_statistics(Device device) {
 }
 void reset_peak(Device device) { allocator_of(device).reset_peak(); }
 void empty_cache(Device device) { allocator_of(device).empty(); }
-
-std::mutex& allocator_mutex() { return host_allocator().mutex(); }
 
 }  // namespace weft

@@ -234,7 +234,7 @@ class Tensor(_C.BufferProvider):
     def backward(
         self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
     ) -> None:
-        """Add the gradient of this tensor to `.grad` of the leaves; see `weft.autograd.backward`."""
+        """Add this tensor's gradient to `.grad` of the leaves; see `weft.autograd.backward`."""
         from weft.autograd.engine import backward
 
         backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
@@ -647,7 +647,7 @@ class Tensor(_C.BufferProvider):
 
 
 def _one_or_many(values: tuple[Any, ...]) -> Any:
-    """`values` of a call such as ``x.reshape(2, 3)``, or its one argument in ``x.reshape((2, 3))``."""
+    """The arguments of ``x.reshape(2, 3)``, or the one of ``x.reshape((2, 3))``."""
     return values[0] if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
 
 
@@ -727,9 +727,7 @@ def asarray(data: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
         return tensor(data, dtype)
     result = as_tensor(data, dtype)
     if copy is False and not _shares(result, data):
-        raise ValueError(
-            "asarray: a copy is needed for this data or dtype, but copy=False was given"
-        )
+        raise ValueError("asarray: this data or dtype needs a copy, but copy=False was given")
     return result
 
 

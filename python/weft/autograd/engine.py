@@ -76,7 +76,7 @@ class _Walk:
             if only is not None and id(node) not in only:
                 continue
             grads: list[Tensor | None] = []
-            for index in range(len(node.outputs)):
+            for index in range(node.num_outputs):
                 key = (id(node), index)
                 gradient = self.arrived.get(key)
                 if gradient is not None and node.hooks is not None:

@@ -8,13 +8,12 @@ is in `weft.autograd.engine`.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
-
-from weft import _C
 
 
 class _State(threading.local):
@@ -91,11 +90,11 @@ class _Unrecorded:
         pass
 
     def save(self, *arrays: Any) -> None:
-        pass
+        """Keep nothing."""
 
 
 _UNRECORDED = _Unrecorded()
-_counter = iter(range(sys.maxsize))
+_counter = itertools.count()
 
 
 class Node:
@@ -105,38 +104,44 @@ class Node:
         needs_grad: For each argument of `apply`, whether its gradient is wanted.
         edges: For each argument, where its gradient goes: ``(node, output)``, ``(leaf, None)``,
             or None.
-        outputs: ``(shape, dtype)`` of each output, for gradients that never arrive.
+        num_outputs: How many arrays `Function.forward` returned.
     """
+
+    # Rarely set; on the class, so that making a node stays cheap.
+    hooks: dict[int, list[Callable[[Tensor], Tensor | None]]] | None = None
+    num_outputs = 1
+    _saved: Sequence[Any] | None = ()
+    _output_arrays: Sequence[Any] = ()
 
     def __init__(self, function: type[Function], args: Sequence[Any]) -> None:
         self.function = function
         self.sequence = next(_counter)
-        self.hooks: dict[int, list[Callable[[Tensor], Tensor | None]]] | None = None
-        self.needs_grad: tuple[bool, ...] = tuple(
-            isinstance(a, Tensor) and a.requires_grad for a in args
-        )
-        self.edges: list[tuple[Any, int | None] | None] = [
-            ((a._node, a._index) if a._node is not None else (a, None)) if needed else None
-            for a, needed in zip(args, self.needs_grad, strict=True)
-        ]
-        self.outputs: list[tuple[tuple[int, ...], Any]] = []
         self._args: Sequence[Any] | None = args
-        self._saved: list[Any] | None = []
+        needs_grad = []
+        edges: list[tuple[Any, int | None] | None] = []
+        for a in args:
+            if isinstance(a, Tensor) and a._requires_grad:
+                needs_grad.append(True)
+                edges.append((a, None) if a._node is None else (a._node, a._index))
+            else:
+                needs_grad.append(False)
+                edges.append(None)
+        self.needs_grad = needs_grad
+        self.edges = edges
 
     def save(self, *arrays: Any) -> None:
         """Keep arrays (inputs or outputs of `forward`, or others; None too) for `backward`."""
-        assert self._args is not None and self._saved is not None
+        assert self._args is not None, "ctx.save belongs into forward"
+        kept: list[Any] = []
         for array in arrays:
-            if array is None:
-                self._saved.append(None)
-                continue
             # An input is kept with its graph, so that second derivatives reach it.
-            source: Any = array
+            source = array
             for a in self._args:
                 if isinstance(a, Tensor) and a._data is array:
                     source = a
                     break
-            self._saved.append((source, array.version))
+            kept.append(None if array is None else (source, array.version))
+        self._saved = kept
 
     @property
     def saved(self) -> tuple[Any, ...]:
@@ -163,23 +168,29 @@ class Node:
                 return self.wrap(index, array)
         return Tensor(array)
 
-    def wrap(self, index: int, array: Any, raw: Sequence[Any] = ()) -> Tensor:
-        """The tensor of output number `index`; `raw` are the arrays it may be a view of."""
-        if not array.dtype.is_floating:
-            return Tensor(array)
-        result = Tensor(array, True)
-        result._node, result._index = self, index
-        if any(type(a) is _C.Tensor and a.storage_id == array.storage_id for a in raw):
-            result._view_version = array.version
+    def wrap(self, index: int, array: Any) -> Tensor:
+        """The tensor of output number `index`."""
+        result = Tensor(array)
+        if array.dtype.is_floating:
+            result._requires_grad = True
+            result._node = self
+            result._index = index
+            if self.function.returns_view:
+                result._view_version = array.version
         return result
 
     def finish(self, results: Sequence[Any]) -> None:
-        self.outputs = [(r.shape, r.dtype) for r in results]
-        kept = {id(k[0]) for k in self._saved or () if k is not None}
-        self._output_arrays = tuple(r if id(r) in kept else None for r in results)
+        """Note the outputs once `forward` has returned."""
+        self.num_outputs = len(results)
+        if self._saved:
+            for kept in self._saved:
+                if kept is not None and any(kept[0] is r for r in results):
+                    # Kept raw, not as a tensor: that would be a cycle of references.
+                    self._output_arrays = results
         self._args = None
 
     def free(self) -> None:
+        """Forget what was saved; the graph cannot be walked again."""
         self._saved = None
         self._output_arrays = ()
 
@@ -194,7 +205,8 @@ class Function:
     one gradient per argument of `apply` (None for arguments without one; a single gradient may be
     returned bare). ``ctx.needs_grad[i]`` tells which are wanted.
 
-    An operation without gradient sets `not_differentiable` to the reason.
+    An operation without gradient sets `not_differentiable` to the reason. One whose result shares
+    the memory of an input sets `returns_view`, so that stale views are noticed.
 
     Example:
         >>> import weft
@@ -213,6 +225,7 @@ class Function:
 
     name: ClassVar[str] = "function"
     not_differentiable: ClassVar[str | None] = None
+    returns_view: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -221,10 +234,12 @@ class Function:
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:
+        """Compute on raw arrays."""
         raise NotImplementedError
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients with respect to the arguments."""
         raise NotImplementedError
 
     @classmethod
@@ -257,15 +272,19 @@ class Function:
     @classmethod
     def _record(cls, args: Sequence[Any], raw: Sequence[Any]) -> Any:
         for a in args:
-            if isinstance(a, Tensor) and a._view_version not in (None, a._data.version):
+            if (
+                isinstance(a, Tensor)
+                and a._view_version is not None
+                and a._view_version != a._data.version
+            ):
                 raise RuntimeError(stale_view_message(cls.name, a._data))
         node = Node(cls, args)
         results = cls.forward(node, *raw)
-        several = type(results) is tuple
-        arrays = results if several else (results,)
-        node.finish(arrays)
-        wrapped = tuple(node.wrap(i, array, raw) for i, array in enumerate(arrays))
-        return wrapped if several else wrapped[0]
+        if type(results) is tuple:
+            node.finish(results)
+            return tuple(node.wrap(i, array) for i, array in enumerate(results))
+        node.finish((results,))
+        return node.wrap(0, results)
 
 
 # --- in-place changes ----------------------------------------------------------------------------
@@ -304,6 +323,7 @@ def note_in_place(target: Tensor, op: str) -> None:
 
 
 def overwritten_message(op: str, array: Any) -> str:
+    """Why a saved tensor cannot be used any more."""
     where = _last_write.get(array.storage_id)
     return (
         f"{op}: a tensor of shape {array.shape} that it saved for its gradient was changed "
@@ -313,6 +333,7 @@ def overwritten_message(op: str, array: Any) -> str:
 
 
 def stale_view_message(op: str, array: Any) -> str:
+    """Why a view cannot be an operand any more."""
     where = _last_write.get(array.storage_id)
     return (
         f"{op}: its operand is a view of a tensor that was changed in-place after the view was "

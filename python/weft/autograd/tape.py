@@ -86,7 +86,7 @@ class GradientTape:
             )
         if self._used and not self.persistent:
             raise RuntimeError(
-                "a GradientTape gives gradients once; use GradientTape(persistent=True) to ask again"
+                "a GradientTape gives gradients once; pass persistent=True to ask it again"
             )
         self._used = True
         flat, rebuild = _flatten(sources)

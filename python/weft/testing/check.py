@@ -67,6 +67,7 @@ def expect(case: OpCase, call: Sample, dtype: str) -> list[np.ndarray[Any, Any]]
 
 
 def as_list(result: Any) -> list[Any]:
+    """The results of an operation that returns one tensor or several."""
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 

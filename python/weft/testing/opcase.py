@@ -100,6 +100,7 @@ class OpCase:
             raise ValueError(f"case {self.name}: a tolerance of {self.ulps} ulps needs a reason")
 
     def all_samples(self) -> Sequence[Sample]:
+        """The samples, made now if they are given as a function."""
         return self.samples() if callable(self.samples) else self.samples
 
     def __repr__(self) -> str:
