@@ -1,0 +1,172 @@
+#include "ops/matmul.h"
+
+#include <string>
+
+#include "bindings/binding.h"
+#include "core/launch.h"
+#include "ops/cast.h"
+
+namespace weft {
+
+namespace kernels {
+constinit Kernel<MatmulParams> matmul("matmul");
+}  // namespace kernels
+
+namespace {
+
+[[noreturn, gnu::cold, gnu::noinline]] void fail_inner(const char* op, const Tensor& x,
+                                                       const char* y_name, const Tensor& y) {
+  const int x_axis = x.ndim() - 1, y_axis = y.ndim() > 1 ? y.ndim() - 2 : 0;
+  const int64_t inner = x.dim(-1);
+  std::string hint;
+  if (y.ndim() > 1 && y.dim(-1) == inner)
+    hint = std::string("; did you mean to transpose ") + y_name + "?";
+  else if (x.ndim() > 1 && x.dim(-2) == y.dim(y_axis))
+    hint = "; did you mean to transpose x?";
+  fail(ErrorKind::value, op, ": x has shape ", x.shape(), " and ", y_name, " has shape ", y.shape(),
+       ": axis ", x_axis, " of x (", inner, ") and axis ", y_axis, " of ", y_name, " (",
+       y.dim(y_axis), ") must be equal", hint);
+}
+
+void check_factors(const char* op, const Tensor& x, const char* y_name, const Tensor& y) {
+  check(x.ndim() > 0 && y.ndim() > 0, op, ": x has shape ", x.shape(), " and ", y_name,
+        " has shape ", y.shape(), ": both need at least one axis; use * to multiply by a number");
+  if (x.dim(-1) != y.dim(y.ndim() > 1 ? -2 : 0)) [[unlikely]]
+    fail_inner(op, x, y_name, y);
+}
+
+// A float kernel reads matrices whose rows or columns are contiguous; others are copied.
+Tensor with_unit_stride(const Tensor& x) {
+  const bool rows = x.stride(-1) == 1 || x.dim(-1) == 1;
+  const bool columns = x.stride(-2) == 1 || x.dim(-2) == 1;
+  return rows || columns || !is_floating(x.dtype()) ? x : contiguous_copy(x);
+}
+
+Tensor with_axis(const Tensor& x, int axis) {  // a view with an axis of length 1 put in
+  Shape shape = x.shape();
+  Strides strides = x.strides();
+  shape.insert(axis, 1);
+  strides.insert(axis, 0);
+  return x.view(shape, strides, x.offset());
+}
+
+Shape product_shape(const Tensor& x, const Tensor& y) {
+  Shape x_lead, y_lead;
+  for (int i = 0; i + 2 < x.ndim(); i++) x_lead.push_back(x.dim(i));
+  for (int i = 0; i + 2 < y.ndim(); i++) y_lead.push_back(y.dim(i));
+  Shape shape = broadcast_shapes(x_lead, y_lead, "matmul");
+  if (x.ndim() > 1) shape.push_back(x.dim(-2));
+  if (y.ndim() > 1) shape.push_back(y.dim(-1));
+  return shape;
+}
+
+Shape matrix_of_rows(const Shape& shape) {  // (a, b, c) -> (a * b, c)
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < shape.size(); i++) rows *= shape[i];
+  return {rows, shape.back()};
+}
+
+// x, y and out have at least two axes, the same dtype, and fitting shapes.
+void launch_product(const Tensor& x, const Tensor& y, const Tensor& bias, const Tensor& out,
+                    const MatmulParams& params) {
+  if (out.size() == 0) return;
+  Tensor a = with_unit_stride(x), c = out;
+  const Tensor b = with_unit_stride(y);
+  if (b.ndim() == 2 && a.ndim() > 2) {
+    // One matrix for the whole batch: the rows of all of x are the rows of one product.
+    const Tensor rows = try_reshape(a, matrix_of_rows(a.shape()));
+    const Tensor out_rows = try_reshape(c, matrix_of_rows(c.shape()));
+    if (rows.defined() && out_rows.defined() && (rows.stride(-1) == 1 || rows.dim(-1) == 1)) {
+      a = rows;
+      c = out_rows;
+    }
+  }
+  const int64_t flops = 2 * out.size() * x.dim(-1);
+  launch(kernels::matmul, c.dtype(), params, {flops, bytes_of(x) + bytes_of(y) + bytes_of(out)},
+         {&a, &b, &bias}, {&c});
+}
+
+// The product in a dtype that computes, into a new tensor.
+Tensor product(const Tensor& x, const Tensor& y, const Tensor& bias, const MatmulParams& params) {
+  const Tensor out = Tensor::empty(product_shape(x, y), x.dtype(), x.device());
+  Tensor view = out;
+  if (y.ndim() == 1) view = with_axis(view, view.ndim());
+  if (x.ndim() == 1) view = with_axis(view, view.ndim() - 1);
+  launch_product(x.ndim() == 1 ? with_axis(x, 0) : x, y.ndim() == 1 ? with_axis(y, 1) : y, bias,
+                 view, params);
+  return out;
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& x, const Tensor& y) {
+  check_factors("matmul", x, "y", y);
+  const DType dtype = promote(x.dtype(), y.dtype());
+  const DType compute = compute_dtype(dtype);
+  return cast(product(cast(x, compute), cast(y, compute), Tensor(), {}), dtype);
+}
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation) {
+  check(w.ndim() == 2, "linear: the kernel must be (inputs, outputs), got shape ", w.shape());
+  check_factors("linear", x, "the kernel", w);
+  DType dtype = promote(x.dtype(), w.dtype());
+  if (bias.defined()) {
+    check(bias.ndim() == 1 && bias.dim(0) == w.dim(1), "linear: the bias has shape ", bias.shape(),
+          " but the kernel of shape ", w.shape(), " needs (", w.dim(1), ",)");
+    dtype = promote(dtype, bias.dtype());
+  }
+  check_type(is_floating(dtype), "linear: needs floats, got ", dtype,
+             "; convert with .astype('float32') first");
+  const DType compute = compute_dtype(dtype);
+  const Tensor b = bias.defined() ? contiguous(cast(bias, compute)) : Tensor();
+  return cast(product(cast(x, compute), cast(w, compute), b, {activation, false}), dtype);
+}
+
+void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accumulate) {
+  check_factors("matmul", x, "y", y);
+  check(out.storage()->writable(),
+        "matmul: out shares read-only memory and cannot be written; copy it first");
+  check(x.ndim() > 1 && y.ndim() > 1 && out.shape() == product_shape(x, y),
+        "matmul: out has shape ", out.shape(), " but x ", x.shape(), " @ y ", y.shape(),
+        " must be matrices with a product of that shape");
+  check_type(x.dtype() == y.dtype() && x.dtype() == out.dtype() && !is_half(out.dtype()),
+             "matmul: x, y and out must have one dtype, and no half precision, got ", x.dtype(),
+             ", ", y.dtype(), " and ", out.dtype());
+  const bool overlaps =
+      out.storage().get() == x.storage().get() || out.storage().get() == y.storage().get();
+  const bool unit_stride = out.stride(-1) == 1 || out.dim(-1) == 1;
+  if (overlaps || !unit_stride) {
+    const Tensor own = contiguous_copy(out);
+    launch_product(x, y, Tensor(), own, {Activation::none, accumulate});
+    return copy_into(own, out);
+  }
+  launch_product(x, y, Tensor(), out, {Activation::none, accumulate});
+  out.storage()->bump_version();
+}
+
+namespace {
+
+Activation parse_activation(const std::optional<std::string>& name) {
+  if (!name || *name == "linear") return Activation::none;
+  if (*name == "relu") return Activation::relu;
+  fail(ErrorKind::value, "linear: activation '", *name,
+       "' is not fused; known are 'linear' and 'relu'");
+}
+
+}  // namespace
+
+WEFT_BINDING(matmul) {
+  namespace py = pybind11;
+  m.def("matmul", &matmul, py::arg("x"), py::arg("y"));
+  m.def(
+      "linear",
+      [](const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
+         const std::optional<std::string>& activation) {
+        return linear(x, w, bias.value_or(Tensor()), parse_activation(activation));
+      },
+      py::arg("x"), py::arg("w"), py::arg("bias") = py::none(), py::arg("activation") = py::none());
+  m.def("matmul_into", &matmul_into, py::arg("x"), py::arg("y"), py::arg("out"),
+        py::arg("accumulate") = false);
+}
+
+}  // namespace weft

@@ -1,0 +1,31 @@
+// Matrix products: vectors, matrices and batches of matrices, with NumPy's rules.
+#pragma once
+
+#include "core/kernel.h"
+#include "core/tensor.h"
+#include "ops/activation.h"
+
+namespace weft {
+
+struct MatmulParams {
+  Activation activation = Activation::none;
+  bool accumulate = false;  // add to what the output holds
+};
+
+namespace kernels {
+// Operands: x (..., m, k), y (..., k, n), bias (n) or absent, out (..., m, n). The leading axes of
+// x and y are broadcast to those of out. For floats one of the last two axes of x and y has stride
+// 1 (or length 1), and so has the last of out; bias is contiguous.
+// out = activation(x @ y [+ out] [+ bias]). Sums of floats are kept in their own dtype, in the
+// order of k; |error| <= k * eps * (|x| @ |y|). Integers wrap, bool is "any of (x and y)".
+extern Kernel<MatmulParams> matmul;
+}  // namespace kernels
+
+// x @ y: (k,) @ (k,) is a scalar; a vector on one side loses its axis; leading axes broadcast.
+Tensor matmul(const Tensor& x, const Tensor& y);
+// activation(x @ w + bias) with x (..., in), w (in, out), bias (out,) or undefined: one launch.
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation);
+// out = x @ y, or out += x @ y, in the memory of out, which has the product's shape and dtype.
+void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accumulate);
+
+}  // namespace weft
