@@ -57,7 +57,7 @@ struct type_caster<weft::Dims> {
 
 template <>
 struct type_caster<weft::DType> {
-  PYBIND11_TYPE_CASTER(weft::DType, const_name("str"));
+  PYBIND11_TYPE_CASTER(weft::DType, io_name("str", "weft.dtypes.DType"));
 
   bool load(handle src, bool) {
     for (int i = 0; i < weft::kNumDTypes; i++)

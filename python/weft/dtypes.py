@@ -28,7 +28,7 @@ class DType(str):
     is_floating: bool
     is_integer: bool
 
-    def __new__(cls, name: str, itemsize: int) -> DType:
+    def __new__(cls, name: str, itemsize: int) -> DType:  # noqa: D102  (see the class)
         self = super().__new__(cls, name)
         self.itemsize = itemsize
         self.is_floating = "float" in name

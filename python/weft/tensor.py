@@ -19,7 +19,7 @@ from weft.dtypes import DType, as_dtype
 from weft.tensor_methods import TensorMethods
 
 
-class Tensor(TensorMethods, _C.BufferProvider):  # type: ignore[misc]
+class Tensor(TensorMethods, _C.BufferProvider):
     """An n-dimensional array on a device, with automatic differentiation.
 
     Made by `weft.tensor`, `weft.asarray`, the creation functions and every operation; rarely by
@@ -57,32 +57,32 @@ class Tensor(TensorMethods, _C.BufferProvider):  # type: ignore[misc]
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the axes."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._data.shape
 
     @property
     def strides(self) -> tuple[int, ...]:
         """Steps between neighbours along each axis, in elements (NumPy counts bytes)."""
-        return self._data.strides  # type: ignore[no-any-return]
+        return self._data.strides
 
     @property
     def dtype(self) -> DType:
         """Type of the elements."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._data.dtype
 
     @property
     def device(self) -> str:
         """Where the memory is: ``"cpu"`` or ``"meta"``."""
-        return self._data.device  # type: ignore[no-any-return]
+        return self._data.device
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._data.ndim  # type: ignore[no-any-return]
+        return self._data.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self._data.size  # type: ignore[no-any-return]
+        return self._data.size
 
     @property
     def nbytes(self) -> int:
@@ -112,7 +112,7 @@ class Tensor(TensorMethods, _C.BufferProvider):  # type: ignore[misc]
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in row-major order, without gaps."""
-        return self._data.is_contiguous()  # type: ignore[no-any-return]
+        return self._data.is_contiguous()
 
     def shares_memory(self, other: Tensor) -> bool:
         """Whether both are views of one storage."""
@@ -142,7 +142,7 @@ class Tensor(TensorMethods, _C.BufferProvider):  # type: ignore[misc]
         Raises:
             TypeError: If the tensor is on the meta device, which has no values.
         """
-        return self._data.numpy()  # type: ignore[no-any-return]
+        return self._data.numpy()
 
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""

@@ -1,0 +1,50 @@
+"""Build sdist and wheel, and use the wheel in an environment of its own, as a user would.
+
+Usage: python tools/check_wheel.py
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+
+ROOT = pathlib.Path(__file__).parent.parent
+MAX_WHEEL_MB = 15
+MAX_IMPORT_SECONDS = 0.5
+
+TRY = """
+import weft
+x = weft.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+(x @ x).sum().backward()
+print("weft", weft.__version__, "works:", x.grad.tolist())
+"""
+
+
+def main() -> int:
+    """0 when the wheel is small, installs alone, imports quickly and computes."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "build", "--outdir", folder, str(ROOT)], check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        (wheel,) = pathlib.Path(folder).glob("*.whl")
+        megabytes = wheel.stat().st_size / 1e6
+        home = pathlib.Path(folder) / "user"
+        venv.create(home, with_pip=True)
+        python = str(home / "bin" / "python")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+        subprocess.run([python, "-c", TRY], check=True, cwd=folder)
+        best = min(_import_seconds(python, folder) for _ in range(5))
+    print(f"wheel {megabytes:.1f} MB (limit {MAX_WHEEL_MB}), import {best:.2f} s "
+          f"(limit {MAX_IMPORT_SECONDS})")  # fmt: skip
+    return 0 if megabytes < MAX_WHEEL_MB and best < MAX_IMPORT_SECONDS else 1
+
+
+def _import_seconds(python: str, folder: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([python, "-c", "import weft"], check=True, cwd=folder)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
