@@ -5,8 +5,6 @@
 namespace weft {
 namespace {
 
-constexpr int kMaxOperands = 64;
-
 // Below this much work the kernel ends sooner than another thread could take the interpreter.
 constexpr int64_t kBlockingFlops = 100'000;
 constexpr int64_t kBlockingBytes = 64 * 1024;

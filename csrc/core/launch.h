@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <type_traits>
 
 #include "core/kernel.h"
@@ -38,7 +39,8 @@ struct BlockingHooks {
 };
 void set_blocking_hooks(BlockingHooks hooks);
 
-using Operands = std::initializer_list<const Tensor*>;
+using Operands = std::span<const Tensor* const>;
+inline constexpr int kMaxOperands = 64;
 
 // Runs `slot` for `dtype` on the device of the operands: inputs first, then outputs, in the order
 // of the call. Undefined tensors arrive as absent operands. On `meta` nothing runs.
@@ -49,7 +51,17 @@ void launch_erased(const KernelSlot& slot, DType dtype, const void* params, cons
 // Tensor::storage()->bump_version().
 template <class Params>
 void launch(const Kernel<Params>& kernel, DType dtype, const Params& params, const Cost& cost,
-            Operands inputs, Operands outputs) {
+            std::initializer_list<const Tensor*> inputs,
+            std::initializer_list<const Tensor*> outputs) {
+  static_assert(std::is_trivially_copyable_v<Params>, "launch parameters are recorded as bytes");
+  launch_erased(kernel, dtype, &params, cost, Operands(inputs.begin(), inputs.size()),
+                Operands(outputs.begin(), outputs.size()));
+}
+
+// The same for ops whose number of operands is known at run time only (multi-tensor updates).
+template <class Params>
+void launch_lists(const Kernel<Params>& kernel, DType dtype, const Params& params, const Cost& cost,
+                  Operands inputs, Operands outputs) {
   static_assert(std::is_trivially_copyable_v<Params>, "launch parameters are recorded as bytes");
   launch_erased(kernel, dtype, &params, cost, inputs, outputs);
 }
