@@ -3,14 +3,11 @@ weft's kernels, tensors and settings. Python code uses them through weft.ops.
 """
 
 from __future__ import annotations
-
-import typing
-
 import numpy
+import typing
 import typing_extensions
-
-import weft.dtypes
 from weft import OutOfMemoryError
+import weft.dtypes
 
 __all__: list[str] = [
     "BufferProvider",

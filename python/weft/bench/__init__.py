@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m weft.bench`` (``--help`` tells the options)."""

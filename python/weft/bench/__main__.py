@@ -1,0 +1,139 @@
+"""``python -m weft.bench``: compare the kernels with NumPy and, if installed, PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from weft.bench import report
+
+
+def main() -> None:
+    """Measure each number of threads in a process of its own, then print and save the table.
+
+    Two thread pools in one process spin against each other, so every count gets a fresh process in
+    which both libraries are told the count before they start.
+    """
+    options = _parse()
+    if options.worker:
+        _work(options)
+        return
+    rows: list[dict[str, Any]] = []
+    limits: dict[str, Any] = {}
+    for threads in options.threads:
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "rows.json"
+            command = [
+                sys.executable, "-m", "weft.bench", "--worker", str(out), "--threads", str(threads),
+                "--filter", options.filter, "--seconds", str(options.seconds),
+            ]  # fmt: skip
+            environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            subprocess.run(command, check=True, env=environment)
+            result = json.loads(out.read_text())
+        rows += result["rows"]
+        limits[str(threads)] = result["limits"]
+    record = {"machine": _machine(), "limits": limits, "rows": rows}
+    report.show(record)
+    if options.output:
+        path = pathlib.Path(options.output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1) + "\n")
+        path.with_suffix(".md").write_text(report.markdown(record))
+        print(f"written: {path} and {path.with_suffix('.md')}")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m weft.bench", description=__doc__)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, max(1, os.cpu_count() or 1)])
+    parser.add_argument("--filter", default="", help="only operations whose name contains this")
+    parser.add_argument("--seconds", type=float, default=0.4, help="time per row")
+    parser.add_argument("--output", help="write a JSON file, and a Markdown table beside it")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.threads = sorted(set(options.threads))
+    return options
+
+
+def _work(options: argparse.Namespace) -> None:
+    import weft
+    from weft.bench import operations, training_step
+
+    (threads,) = options.threads
+    weft.set_num_threads(threads)
+    with_torch = importlib.util.find_spec("torch") is not None
+    if with_torch:
+        import torch
+
+        torch.set_num_threads(threads)
+    limits = operations.Limits.measure()
+    rows = []
+    for row in operations.run(options.filter, threads, limits, options.seconds, with_torch):
+        rows.append(row.as_dict())
+        print(report.line(rows[-1]), flush=True)
+    if options.filter in "train_on_batch":
+        for batch in (32, 128):
+            times = training_step.measure(batch, with_torch, 4 * options.seconds)
+            rows.append(
+                {
+                    "operation": "train_on_batch",
+                    "call": f"MLP 784-128-10, Adam, batch {batch}",
+                    "direction": "step",
+                    "threads": threads,
+                    "weft": times["weft"].best,
+                    "numpy": None,
+                    "torch": times["torch"].best if "torch" in times else None,
+                    "gflops": None,
+                    "gbytes": None,
+                    "share": None,
+                }
+            )
+            print(report.line(rows[-1]), flush=True)
+    result = {"rows": rows, "limits": {"flops": limits.flops, "bandwidth": limits.bandwidth}}
+    pathlib.Path(options.worker).write_text(json.dumps(result))
+
+
+def _machine() -> dict[str, Any]:
+    import numpy as np
+
+    import weft
+    from weft import _C
+
+    versions = {
+        "weft": weft.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        versions["torch"] = torch.__version__
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "isa": _C.isa(),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
