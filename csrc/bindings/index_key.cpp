@@ -51,8 +51,9 @@ Tensor index_from_array(py::handle object) {
   }
   if (array.size() == 0 && PyList_Check(object.ptr()))
     return copy_array<int64_t>(array, DType::int64);
-  fail(ErrorKind::index, "an index must be integers, slices, '...', None, integer arrays or boolean "
-                         "masks, got ",
+  fail(ErrorKind::index,
+       "an index must be integers, slices, '...', None, integer arrays or boolean "
+       "masks, got ",
        std::string(py::str(py::type::of(object).attr("__name__"))), " of dtype ",
        std::string(py::str(array.dtype())));
 }

@@ -72,8 +72,8 @@ struct Walk {
     rest.strides.erase(0);
     loop = make_loop({&x, &rest});
     const int64_t inner = loop.inner_stride(1);
-    index_inside = loop.inner() == 1 || (count_stride < 0 ? -count_stride : count_stride) <
-                                            (inner < 0 ? -inner : inner);
+    index_inside = loop.inner() == 1 ||
+                   (count_stride < 0 ? -count_stride : count_stride) < (inner < 0 ? -inner : inner);
   }
 };
 
@@ -223,8 +223,8 @@ void nonzero(const NoParams&, const Operand* operands) {
 }  // namespace
 }  // namespace weft::cpu::WEFT_ISA
 
-#define MOVE_BITS(T, BITS)                                    \
-  kernel_entry<&gather<BITS>>(kernels::gather, dtype_of<T>),  \
+#define MOVE_BITS(T, BITS)                                   \
+  kernel_entry<&gather<BITS>>(kernels::gather, dtype_of<T>), \
       kernel_entry<&scatter<BITS>>(kernels::scatter, dtype_of<T>)
 #define ADD_NUMBERS(T) kernel_entry<&scatter_add<T>>(kernels::scatter_add, dtype_of<T>)
 WEFT_CPU_KERNELS(index, kernel_entry<&index_offsets>(kernels::index_offsets, DType::int64),

@@ -28,13 +28,14 @@ void random_uniform(const UniformParams& p, const Operand* operands) {
   const Operand& y = operands[1];
   const T low = static_cast<T>(p.low), range = static_cast<T>(p.high - p.low),
           largest = static_cast<T>(p.largest);
-  for_each_piece<kWords<T>>(operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
-    T* out = y.as<T>() + first;
-    for (int64_t i = 0; i < n; i++) {
-      const T value = low + uniform_at<T>(w, i) * range;
-      out[i] = value < largest ? value : largest;  // rounding could reach high itself
-    }
-  });
+  for_each_piece<kWords<T>>(
+      operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
+        T* out = y.as<T>() + first;
+        for (int64_t i = 0; i < n; i++) {
+          const T value = low + uniform_at<T>(w, i) * range;
+          out[i] = value < largest ? value : largest;  // rounding could reach high itself
+        }
+      });
 }
 
 // Box-Muller: two uniforms make a radius and an angle, these make two normals.
@@ -43,22 +44,23 @@ void random_normal(const NormalParams& p, const Operand* operands) {
   const Operand& y = operands[1];
   const T mean = static_cast<T>(p.mean), stddev = static_cast<T>(p.stddev);
   constexpr int64_t kPairs = 1024 / kWords<T>;
-  for_each_piece<kWords<T>>(operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
-    T cosines[kPairs], sines[kPairs];
-    const int64_t pairs = (n + 1) / 2;
-    for (int64_t i = 0; i < pairs; i++) {
-      const T radius = square_root(T(-2) * logarithm(positive_uniform_at<T>(w, 2 * i)));
-      const SineCosine<T> turn = sine_cosine_of_turn(uniform_at<T>(w, 2 * i + 1));
-      cosines[i] = mean + stddev * (radius * turn.cosine);
-      sines[i] = mean + stddev * (radius * turn.sine);
-    }
-    T* out = y.as<T>() + first;
-    for (int64_t i = 0; i < n / 2; i++) {
-      out[2 * i] = cosines[i];
-      out[2 * i + 1] = sines[i];
-    }
-    if (n % 2) out[n - 1] = cosines[n / 2];
-  });
+  for_each_piece<kWords<T>>(
+      operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
+        T cosines[kPairs], sines[kPairs];
+        const int64_t pairs = (n + 1) / 2;
+        for (int64_t i = 0; i < pairs; i++) {
+          const T radius = square_root(T(-2) * logarithm(positive_uniform_at<T>(w, 2 * i)));
+          const SineCosine<T> turn = sine_cosine_of_turn(uniform_at<T>(w, 2 * i + 1));
+          cosines[i] = mean + stddev * (radius * turn.cosine);
+          sines[i] = mean + stddev * (radius * turn.sine);
+        }
+        T* out = y.as<T>() + first;
+        for (int64_t i = 0; i < n / 2; i++) {
+          out[2 * i] = cosines[i];
+          out[2 * i + 1] = sines[i];
+        }
+        if (n % 2) out[n - 1] = cosines[n / 2];
+      });
 }
 
 // The inverse of the distribution function, restricted to two standard deviations.
@@ -67,15 +69,16 @@ void random_truncated_normal(const NormalParams& p, const Operand* operands) {
   const Operand& y = operands[1];
   const T mean = static_cast<T>(p.mean), stddev = static_cast<T>(p.stddev);
   constexpr T kErfOfSqrt2 = static_cast<T>(0.95449973610364158560);
-  for_each_piece<kWords<T>>(operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
-    T* out = y.as<T>() + first;
-    for (int64_t i = 0; i < n; i++) {
-      const T u = uniform_at<T>(w, i);
-      const T z = sqrt2_inverse_erf((u + u - T(1)) * kErfOfSqrt2);
-      const T inside = z > T(2) ? T(2) : z < T(-2) ? T(-2) : z;
-      out[i] = mean + stddev * inside;
-    }
-  });
+  for_each_piece<kWords<T>>(operands[0], y.size(),
+                            [&](int64_t first, int64_t n, const uint32_t* w) {
+                              T* out = y.as<T>() + first;
+                              for (int64_t i = 0; i < n; i++) {
+                                const T u = uniform_at<T>(w, i);
+                                const T z = sqrt2_inverse_erf((u + u - T(1)) * kErfOfSqrt2);
+                                const T inside = z > T(2) ? T(2) : z < T(-2) ? T(-2) : z;
+                                out[i] = mean + stddev * inside;
+                              }
+                            });
 }
 
 // Lemire's method: the high word of random * count. The few low words that would make some numbers
@@ -165,8 +168,8 @@ void random_categorical(const CategoricalParams& p, const Operand* operands) {
       for (int64_t c = 1; c < classes; c++) largest = l[c] > largest ? l[c] : largest;
       for (int64_t c = 0; c < classes; c++) sums[c] = total += exponential(l[c] - largest);
       for (int64_t s = 0; s < samples; s++) {
-        const PhiloxBlock block =
-            philox(stream.seed, stream.counter + static_cast<uint64_t>(row * blocks_per_row + s / 2));
+        const PhiloxBlock block = philox(
+            stream.seed, stream.counter + static_cast<uint64_t>(row * blocks_per_row + s / 2));
         const double u = uniform_double(block.x[s % 2 * 2], block.x[s % 2 * 2 + 1]) * total;
         int64_t low = 0, high = classes - 1;  // first class whose sum exceeds u
         while (low < high) {
@@ -185,8 +188,8 @@ void random_categorical(const CategoricalParams& p, const Operand* operands) {
 }  // namespace
 }  // namespace weft::cpu::WEFT_ISA
 
-#define FOR_BOTH_FLOATS(f)                                \
-  kernel_entry<&f<float>>(kernels::f, DType::float32),    \
+#define FOR_BOTH_FLOATS(f)                             \
+  kernel_entry<&f<float>>(kernels::f, DType::float32), \
       kernel_entry<&f<double>>(kernels::f, DType::float64)
 WEFT_CPU_KERNELS(random, FOR_BOTH_FLOATS(random_uniform), FOR_BOTH_FLOATS(random_normal),
                  FOR_BOTH_FLOATS(random_truncated_normal),

@@ -34,8 +34,8 @@ WEFT_INLINE T positive_uniform_at(const uint32_t* words, int64_t i) {
   if constexpr (sizeof(T) == 4)
     return static_cast<float>(static_cast<int32_t>(words[i] >> 1)) * 0x1p-31f + 0x1p-33f;
   else
-    return static_cast<double>(static_cast<int64_t>(
-               ((uint64_t{words[2 * i]} << 32) | words[2 * i + 1]) >> 11)) *
+    return static_cast<double>(
+               static_cast<int64_t>(((uint64_t{words[2 * i]} << 32) | words[2 * i + 1]) >> 11)) *
                0x1p-53 +
            0x1p-54;
 }
@@ -141,8 +141,8 @@ WEFT_INLINE T sqrt2_inverse_erf(T x) {
   } else {
     w -= 3.125;
     constexpr double kTerms[] = {
-        -3.6444120640178196996e-21, -1.685059138182016589e-19, 1.2858480715256400167e-18,
-        1.115787767802518096e-17,   -1.333171662854620906e-16, 2.0972767875968561637e-17,
+        -3.6444120640178196996e-21, -1.685059138182016589e-19,  1.2858480715256400167e-18,
+        1.115787767802518096e-17,   -1.333171662854620906e-16,  2.0972767875968561637e-17,
         6.6376381343583238325e-15,  -4.0545662729752068639e-14, -8.1519341976054721522e-14,
         2.6335093153082322977e-12,  -1.2975133253453532498e-11, -5.4154120542946279317e-11,
         1.051212273321532285e-09,   -4.1126339803469836976e-09, -2.9070369957882005086e-08,
@@ -161,10 +161,20 @@ inline double exponential(double x) {
   const double k = static_cast<double>(static_cast<int32_t>(x * 1.44269504088896340736 - 0.5));
   const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
   double p = 1.0 / 87178291200.0;  // 1/14!
-  constexpr double kInverseFactorials[] = {
-      1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-      1.0 / 40320.0,      1.0 / 5040.0,      1.0 / 720.0,      1.0 / 120.0,     1.0 / 24.0,
-      1.0 / 6.0,          1.0 / 2.0,         1.0,              1.0};
+  constexpr double kInverseFactorials[] = {1.0 / 6227020800.0,
+                                           1.0 / 479001600.0,
+                                           1.0 / 39916800.0,
+                                           1.0 / 3628800.0,
+                                           1.0 / 362880.0,
+                                           1.0 / 40320.0,
+                                           1.0 / 5040.0,
+                                           1.0 / 720.0,
+                                           1.0 / 120.0,
+                                           1.0 / 24.0,
+                                           1.0 / 6.0,
+                                           1.0 / 2.0,
+                                           1.0,
+                                           1.0};
   for (double c : kInverseFactorials) p = c + p * r;
   const uint64_t bits = static_cast<uint64_t>(1023 + static_cast<int64_t>(k)) << 52;
   double power;

@@ -37,8 +37,8 @@ Tensor concatenate(const std::vector<Tensor>& tensors, int64_t axis) {
     const Tensor& t = tensors[i];
     bool fits = t.ndim() == first.ndim();
     for (int d = 0; fits && d < first.ndim(); d++) fits = d == at || t.dim(d) == first.dim(d);
-    check(fits, "concatenate: tensor 0 has shape ", first.shape(), " and tensor ", i,
-          " has shape ", t.shape(), "; all sizes but that of axis ", at, " must be equal");
+    check(fits, "concatenate: tensor 0 has shape ", first.shape(), " and tensor ", i, " has shape ",
+          t.shape(), "; all sizes but that of axis ", at, " must be equal");
     shape[at] += t.dim(at);
   }
   const Tensor y = Tensor::empty(shape, promoted_dtype(tensors), first.device());

@@ -134,7 +134,7 @@ class Planner {
   void add_tensor(const Tensor& index) {
     begin_run();
     if (!is_mask(index)) return add_walk(index);
-    check(!index.is_meta(), "a boolean mask on the meta device has no values to count");
+    check_type(!index.is_meta(), "a boolean mask on the meta device has no values to count");
     for (int i = 0; i < index.ndim(); i++)
       check_index(index.dim(i) == x_.dim(axis_ + i), "boolean mask of shape ", index.shape(),
                   " does not fit the tensor of shape ", x_.shape(), ": axis ", axis_ + i,
@@ -250,8 +250,7 @@ struct AxisIndex {
   Tensor x, offsets;
   Shape shape;
 };
-AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axis,
-                             const char* op) {
+AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axis, const char* op) {
   const int at = normalize_axis(axis, x.ndim(), op);
   check(indices.ndim() == x.ndim(), op, ": the indices have shape ", indices.shape(),
         ", x has shape ", x.shape(), "; both need the same number of axes");
@@ -268,8 +267,7 @@ AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axi
   grid = x.view(shape, grid_strides, x.offset());
   const Tensor index = broadcast_to(cast(indices, DType::int64), shape, op);
   const Tensor offsets = Tensor::empty(shape, DType::int64, x.device());
-  const Violation bad =
-      add_offsets(index, grid, {x.dim(at), x.stride(at), true, false}, offsets);
+  const Violation bad = add_offsets(index, grid, {x.dim(at), x.stride(at), true, false}, offsets);
   if (bad.found) checked_index(bad.index, at, x.dim(at));
   return {x.view({}, {}, x.offset()), try_reshape(offsets, {offsets.size()}), shape};
 }
@@ -371,8 +369,9 @@ void put_along_axis(const Tensor& x, const Tensor& indices, const Tensor& values
 }
 
 Tensor nonzero(const Tensor& x) {
-  check(!x.is_meta(), "nonzero: the shape of the result depends on values, which a tensor on the "
-                      "meta device does not have");
+  check_type(!x.is_meta(),
+             "nonzero: the shape of the result depends on values, which a tensor on the "
+             "meta device does not have");
   const Tensor mask = contiguous(cast(x, DType::boolean));
   const Tensor count = full({}, 0, DType::int64, x.device());
   if (x.size() > 0)
@@ -387,8 +386,9 @@ Tensor nonzero(const Tensor& x) {
 
 Tensor one_hot(const Tensor& labels, int64_t classes, int64_t axis, DType dtype) {
   check(classes > 0, "one_hot: num_classes must be positive, got ", classes);
-  check_type(is_integer(labels.dtype()) || is_mask(labels), "one_hot: labels must be integers, got ",
-             labels.dtype(), "; convert with .astype('int64') first");
+  check_type(is_integer(labels.dtype()) || is_mask(labels),
+             "one_hot: labels must be integers, got ", labels.dtype(),
+             "; convert with .astype('int64') first");
   const int at = normalize_axis(axis, labels.ndim() + 1, "one_hot");
   Shape shape = labels.shape();
   shape.insert(at, classes);
@@ -398,8 +398,8 @@ Tensor one_hot(const Tensor& labels, int64_t classes, int64_t axis, DType dtype)
   grid_strides.erase(at);
   const Tensor grid = y.view(labels.shape(), grid_strides, y.offset());
   const Tensor offsets = Tensor::empty(labels.shape(), DType::int64, labels.device());
-  const Violation bad = add_offsets(cast(labels, DType::int64), grid,
-                                    {classes, y.stride(at), false, false}, offsets);
+  const Violation bad =
+      add_offsets(cast(labels, DType::int64), grid, {classes, y.stride(at), false, false}, offsets);
   check(!bad.found, "one_hot: label ", bad.index, " is outside the ", classes,
         " classes, which are numbered 0 to ", classes - 1);
   const Tensor flat = try_reshape(offsets, {offsets.size()});

@@ -51,8 +51,8 @@ struct IndexKey {
   std::vector<int64_t> versions;  // of the tensors when the key was made
 
   void add(const IndexItem& item);
-  void add(const Tensor& index);     // casts integers to int64; IndexError for other dtypes
-  void require_unchanged() const;    // RuntimeError when a tensor was written to since
+  void add(const Tensor& index);   // casts integers to int64; IndexError for other dtypes
+  void require_unchanged() const;  // RuntimeError when a tensor was written to since
 };
 
 // What x[key] is: a view, or a gather from a view.

@@ -8,8 +8,10 @@
 namespace weft {
 
 Tensor pad(const Tensor& x, const Dims& before, const Dims& after, double value) {
-  check(before.size() == x.ndim() && after.size() == x.ndim(), "pad: give one pair of widths for "
-        "each of the ", x.ndim(), " axes of shape ", x.shape());
+  check(before.size() == x.ndim() && after.size() == x.ndim(),
+        "pad: give one pair of widths for "
+        "each of the ",
+        x.ndim(), " axes of shape ", x.shape());
   Shape shape = x.shape();
   for (int i = 0; i < x.ndim(); i++) {
     check(before[i] >= 0 && after[i] >= 0, "pad: widths must not be negative, got (", before[i],

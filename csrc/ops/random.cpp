@@ -43,11 +43,10 @@ Tensor draw_normal(const Kernel<NormalParams>& kernel, const Tensor& state, cons
                    double mean, double stddev, DType dtype) {
   check_floating(dtype, kernel.name());
   check(stddev >= 0 && std::isfinite(stddev) && std::isfinite(mean), kernel.name(),
-        ": mean must be finite and stddev finite and not negative, got mean ", mean,
-        " and stddev ", stddev);
+        ": mean must be finite and stddev finite and not negative, got mean ", mean, " and stddev ",
+        stddev);
   const DType compute = compute_dtype(dtype);
-  return cast(draw(kernel, NormalParams{mean, stddev}, state, shape, compute, kNormalFlops),
-              dtype);
+  return cast(draw(kernel, NormalParams{mean, stddev}, state, shape, compute, kNormalFlops), dtype);
 }
 
 }  // namespace
@@ -62,14 +61,15 @@ void check_state(const Tensor& state, const char* op) {
 Tensor random_uniform(const Tensor& state, const Shape& shape, double low, double high,
                       DType dtype) {
   check_floating(dtype, "random_uniform");
-  check(low <= high && std::isfinite(high - low), "random_uniform: low must not exceed high and "
-        "both must be finite, got ", low, " and ", high);
+  check(low <= high && std::isfinite(high - low),
+        "random_uniform: low must not exceed high and "
+        "both must be finite, got ",
+        low, " and ", high);
   const DType compute = compute_dtype(dtype);
-  const double largest =
-      low == high ? low
-      : compute == DType::float64
-          ? std::nextafter(high, low)
-          : std::nextafter(static_cast<float>(high), static_cast<float>(low));
+  const double largest = low == high ? low
+                         : compute == DType::float64
+                             ? std::nextafter(high, low)
+                             : std::nextafter(static_cast<float>(high), static_cast<float>(low));
   return cast(draw(kernels::random_uniform, UniformParams{low, high, largest}, state, shape,
                    compute, kUniformFlops),
               dtype);
@@ -90,15 +90,17 @@ Tensor random_integers(const Tensor& state, const Shape& shape, int64_t low, int
   check_type(is_integer(dtype), "random_integers: dtype must be an integer one, got ", dtype);
   check(low < high, "random_integers: low must be below high, got ", low, " and ", high);
   const int bits = static_cast<int>(8 * itemsize(dtype));
-  const int64_t least = !is_signed(dtype) ? 0 : bits == 64 ? INT64_MIN : -(int64_t{1} << (bits - 1));
-  const int64_t most = bits == 64 ? INT64_MAX
+  const int64_t least = !is_signed(dtype) ? 0
+                        : bits == 64      ? INT64_MIN
+                                          : -(int64_t{1} << (bits - 1));
+  const int64_t most = bits == 64         ? INT64_MAX
                        : is_signed(dtype) ? (int64_t{1} << (bits - 1)) - 1
                                           : (int64_t{1} << bits) - 1;
   check(least <= low && high - 1 <= most, "random_integers: numbers from ", low, " to ", high - 1,
         " do not fit dtype ", dtype);
   const uint64_t count = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-  return cast(draw(kernels::random_integers, IntegersParams{low, count}, state, shape,
-                   DType::int64, kUniformFlops),
+  return cast(draw(kernels::random_integers, IntegersParams{low, count}, state, shape, DType::int64,
+                   kUniformFlops),
               dtype);
 }
 
@@ -115,8 +117,7 @@ Tensor random_permutation(const Tensor& state, int64_t n) {
   return draw(kernels::random_permutation, NoParams{}, state, {n}, DType::int64, kUniformFlops);
 }
 
-Tensor random_categorical(const Tensor& state, const Tensor& logits, int64_t samples,
-                          DType dtype) {
+Tensor random_categorical(const Tensor& state, const Tensor& logits, int64_t samples, DType dtype) {
   check_state(state, "random_categorical");
   check_type(is_integer(dtype), "random_categorical: dtype must be an integer one, got ", dtype);
   check(logits.ndim() == 2 && logits.dim(1) > 0,

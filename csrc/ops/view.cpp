@@ -69,9 +69,9 @@ Tensor diagonal(const Tensor& x, int64_t offset, int64_t axis1, int64_t axis2) {
   const int rows = normalize_axis(axis1, x.ndim(), "diagonal");
   const int columns = normalize_axis(axis2, x.ndim(), "diagonal");
   check(rows != columns, "diagonal: axis1 and axis2 are both axis ", rows);
-  const int64_t length = std::max<int64_t>(
-      0, offset >= 0 ? std::min(x.dim(rows), x.dim(columns) - offset)
-                     : std::min(x.dim(rows) + offset, x.dim(columns)));
+  const int64_t length =
+      std::max<int64_t>(0, offset >= 0 ? std::min(x.dim(rows), x.dim(columns) - offset)
+                                       : std::min(x.dim(rows) + offset, x.dim(columns)));
   Shape shape;
   Strides strides;
   for (int i = 0; i < x.ndim(); i++) {
