@@ -1,0 +1,119 @@
+"""Fits the polynomials of csrc/cpu/simd_math.h and prints them as C++ constants.
+
+Run: python tools/fit_polynomials.py   (needs mpmath)
+
+Every polynomial approximates a smooth remainder q, so that the leading terms of the function stay
+exact and a near-minimax fit of q (Chebyshev interpolation) is a near-minimax fit of the function.
+"""
+
+from mpmath import (
+    chebyfit,
+    cos,
+    erf,
+    erfc,
+    exp,
+    linspace,
+    log,
+    log1p,
+    mp,
+    mpf,
+    sin,
+    sqrt,
+)
+
+mp.dps = 60
+PIO4 = mp.pi / 4
+LN2 = log(2)
+
+
+def series_safe(f, at_zero):
+    """f, with its limit where the quotient is 0 / 0."""
+    return lambda x: mpf(at_zero) if abs(x) < mpf(10) ** -25 else f(mpf(x))
+
+
+def log_quotient(z):
+    s = sqrt(z)
+    return (log((1 + s) / (1 - s)) - 2 * s) / (s * z)
+
+
+R = LN2 / 2 * mpf("1.0005")
+FITS = [
+    # name, function of the polynomial's argument, its limit at 0, interval, float terms, doubles
+    (
+        "exp: (e^r - 1 - r) / r^2",
+        lambda r: (exp(r) - 1 - r) / r**2,
+        0.5,
+        (-R, R),
+        6,
+        11,
+    ),
+    (
+        "log: (log1p(f) - f + f^2/2) / f^3",
+        lambda f: (log1p(f) - f + f**2 / 2) / f**3,
+        mpf(1) / 3,
+        (sqrt(mpf(1) / 2) - 1, sqrt(2) - 1),
+        9,
+        None,
+    ),
+    (
+        "log: (log((1+s)/(1-s)) - 2s) / s^3, in z = s^2",
+        log_quotient,
+        mpf(2) / 3,
+        (0, (sqrt(2) - 1) ** 2 / (sqrt(2) + 1) ** 2),
+        None,
+        7,
+    ),
+    (
+        "sin: (sin(r)/r - 1) / r^2, in z = r^2",
+        lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z,
+        -mpf(1) / 6,
+        (0, (PIO4 * mpf("1.001")) ** 2),
+        3,
+        None,
+    ),
+    (
+        "cos: (cos(r) - 1 + r^2/2) / r^4, in z = r^2",
+        lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2,
+        mpf(1) / 24,
+        (0, (PIO4 * mpf("1.001")) ** 2),
+        3,
+        None,
+    ),
+    (
+        "erf: erf(x)/x - 1, in z = x^2, |x| < 0.93",
+        lambda z: erf(sqrt(z)) / sqrt(z) - 1,
+        2 / sqrt(mp.pi) - 1,
+        (0, mpf("0.93") ** 2),
+        6,
+        None,
+    ),
+    (
+        "erfc: (log(erfc(t)) + t) / t, 0.92 < t < 4.1",
+        lambda t: (log(erfc(t)) + t) / t,
+        1 - 2 / sqrt(mp.pi),
+        (mpf("0.92"), mpf("4.1")),
+        8,
+        None,
+    ),
+    (
+        "erfcx: erfc(t) exp(t^2) / v, in v = 1 / (1 + t/2), 0 <= t < 10.3",
+        lambda v: erfc(2 / v - 2) * exp((2 / v - 2) ** 2) / v,
+        0,
+        (1 / (1 + mpf("5.15")), mpf(1)),
+        9,
+        None,
+    ),
+]
+
+for title, f, limit, interval, float_terms, double_terms in FITS:
+    g = series_safe(f, limit)
+    for kind, terms in (("float", float_terms), ("double", double_terms)):
+        if terms is None:
+            continue
+        coefficients = chebyfit(g, list(interval), terms)
+        worst = max(
+            abs(mp.polyval(coefficients, x) - g(x)) for x in linspace(*interval, 401)
+        )
+        digits, suffix = (9, "f") if kind == "float" else (17, "")
+        print(f"// {title} ({kind}; largest error of q {mp.nstr(worst, 2)})")
+        print(", ".join(mp.nstr(c, digits) + suffix for c in coefficients))
