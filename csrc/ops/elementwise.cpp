@@ -101,13 +101,9 @@ void launch_elementwise(const ElementwiseOp& op, const Prepared& p, const Tensor
   Cost cost{size * op.flops, bytes_of(y)};
   for (int k = 0; k < op.arity; k++) cost.bytes += bytes_of(*p.inputs[k]);
   const NoParams none;
-  const Tensor* const* in = p.inputs;
-  if (op.arity == 1)
-    launch_erased(*op.slot, p.dtype, &none, cost, {in[0]}, {&y});
-  else if (op.arity == 2)
-    launch_erased(*op.slot, p.dtype, &none, cost, {in[0], in[1]}, {&y});
-  else
-    launch_erased(*op.slot, p.dtype, &none, cost, {in[0], in[1], in[2]}, {&y});
+  const Tensor* output = &y;
+  launch_erased(*op.slot, p.dtype, &none, cost, {p.inputs, static_cast<size_t>(op.arity)},
+                {&output, 1});
 }
 
 // x ** 2 and x ** -1 are common in models, and twenty times cheaper than a general power.
