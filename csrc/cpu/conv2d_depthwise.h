@@ -1,0 +1,191 @@
+// Depthwise convolution: every channel has its own R x S filter. Vectorised over channels; windows
+// are cut at the border instead of padding a copy of the image, which would cost as much as the
+// convolution itself.
+#pragma once
+
+#include "cpu/channels.h"
+#include "cpu/conv2d_correlate.h"
+#include "cpu/conv2d_weight.h"
+
+namespace weft::cpu::WEFT_ISA::conv {
+
+using simd::kLanes;
+using simd::Vec;
+
+// Which of `taps` positions, `dilation` apart from `start` on, lie in [0, size).
+struct Taps {
+  int64_t begin, end;
+};
+WEFT_INLINE Taps taps_inside(int64_t start, int64_t dilation, int64_t taps, int64_t size) {
+  const int64_t begin = start >= 0 ? 0 : ceil_div(-start, dilation);
+  const int64_t end = start >= size ? 0 : at_most(taps, (size - 1 - start) / dilation + 1);
+  return {at_most(begin, taps), end};
+}
+
+// Windows [begin, end) of a row have all their columns inside the image.
+WEFT_INLINE Taps whole_windows(const Windows& w, int64_t W) {
+  const int64_t begin = w.left >= 0 ? 0 : ceil_div(-w.left, w.stride_w);
+  const int64_t room = W - 1 - (w.S - 1) * w.dilation_w - w.left;
+  const int64_t end = room < 0 ? 0 : at_most(w.Q, room / w.stride_w + 1);
+  return {at_most(begin, w.Q), at_least(end, at_most(begin, w.Q))};
+}
+
+// Any window, any border.
+template <class T>
+inline void depthwise_window(const Correlation<T>& c, int64_t n, int64_t p, int64_t q) {
+  const Windows& w = c.windows;
+  const int64_t h = p * w.stride_h + w.top, v0 = q * w.stride_w + w.left;
+  const Taps rows = taps_inside(h, w.dilation_h, w.R, c.x.H);
+  const Taps columns = taps_inside(v0, w.dilation_w, w.S, c.x.W);
+  T* y = c.y.at(n, p, q);
+  for_channels<T, 4>(c.y.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
+    constexpr int L = kLanes<T>;
+    Vec<T> sum[kVectors] = {};
+    if (c.bias != nullptr)
+      for (int v = 0; v < kVectors; v++) sum[v] = load_channels<kTail>(c.bias + ch + v * L, tail);
+    for (int64_t r = rows.begin; r < rows.end; r++)
+      for (int64_t s = columns.begin; s < columns.end; s++) {
+        const T* x = c.x.at(n, h + r * w.dilation_h, v0 + s * w.dilation_w) + ch;
+        const T* weight = c.weights + (r * w.S + s) * c.x.C + ch;
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++)
+          sum[v] +=
+              load_channels<kTail>(x + v * L, tail) * load_channels<kTail>(weight + v * L, tail);
+      }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) {
+      if (c.relu) sum[v] = simd::max(Vec<T>{}, sum[v]);
+      store_channels<kTail>(y + ch + v * L, sum[v], tail);
+    }
+  });
+}
+
+// Whole 3 x 3 windows [begin, end) of one row: the nine weights stay in registers.
+template <class T>
+inline void depthwise_row_3x3(const Correlation<T>& c, int64_t n, int64_t p, int64_t begin,
+                              int64_t end) {
+  const Windows& w = c.windows;
+  const int64_t step = w.dilation_w * c.x.pixel, down = w.dilation_h * c.x.row;
+  const T* first = c.x.at(n, p * w.stride_h + w.top, begin * w.stride_w + w.left);
+  for_channels<T, 1>(c.y.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
+    Vec<T> weight[9], bias{};
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) weight[t] = load_channels<kTail>(c.weights + t * c.x.C + ch, tail);
+    if (c.bias != nullptr) bias = load_channels<kTail>(c.bias + ch, tail);
+    const T* x = first + ch;
+    T* y = c.y.at(n, p, begin) + ch;
+    for (int64_t q = begin; q < end; q++, x += w.stride_w * c.x.pixel, y += c.y.pixel) {
+      Vec<T> sum[3] = {bias, Vec<T>{}, Vec<T>{}};  // three chains hide the latency of the additions
+#pragma GCC unroll 3
+      for (int s = 0; s < 3; s++)
+#pragma GCC unroll 3
+        for (int r = 0; r < 3; r++)
+          sum[r] += load_channels<kTail>(x + r * down + s * step, tail) * weight[r * 3 + s];
+      Vec<T> all = sum[0] + sum[1] + sum[2];
+      if (c.relu) all = simd::max(Vec<T>{}, all);
+      store_channels<kTail>(y, all, tail);
+    }
+  });
+}
+
+// Like correlate, for weights of shape (R * S, C): y has the channels of x.
+template <class T>
+inline void correlate_depthwise(const Correlation<T>& c) {
+  const Windows& w = c.windows;
+  if (w.P <= 0 || w.Q <= 0) return;
+  const Taps whole = w.R == 3 && w.S == 3 ? whole_windows(w, c.x.W) : Taps{w.Q, w.Q};
+  const int64_t row_flops = 2 * w.Q * at_least(w.R * w.S, 1) * c.y.C;
+  parallel_for(c.x.N * w.P, 200'000 / at_least(row_flops, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t n = row / w.P, p = row % w.P;
+      const int64_t h = p * w.stride_h + w.top;
+      const bool fast = whole.begin < whole.end && h >= 0 && h + 2 * w.dilation_h < c.x.H;
+      const int64_t border = fast ? whole.begin : w.Q;
+      for (int64_t q = 0; q < border; q++) depthwise_window(c, n, p, q);
+      if (!fast) continue;
+      depthwise_row_3x3(c, n, p, whole.begin, whole.end);
+      for (int64_t q = whole.end; q < w.Q; q++) depthwise_window(c, n, p, q);
+    }
+  });
+}
+
+// dw(r, s, :) += sum of x * dy over the windows [begin, end) of row p, for one tap.
+template <class T>
+inline void depthwise_weight_tap(const WeightGradient<T>& g, int64_t n, int64_t p, int64_t r,
+                                 int64_t s, Taps q_range, T* dw) {
+  if (q_range.begin >= q_range.end) return;
+  const Windows& w = g.windows;
+  const int64_t begin = q_range.begin;
+  const T* x0 = g.x.at(n, p * w.stride_h + w.top + r * w.dilation_h,
+                       begin * w.stride_w + w.left + s * w.dilation_w);
+  const T* dy0 = g.dy.at(n, p, begin);
+  T* out = dw + (r * w.S + s) * g.x.C;
+  for_channels<T, 4>(g.x.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
+    constexpr int L = kLanes<T>;
+    Vec<T> sum[kVectors] = {};
+    const T *x = x0 + ch, *dy = dy0 + ch;
+    for (int64_t q = begin; q < q_range.end; q++, x += w.stride_w * g.x.pixel, dy += g.dy.pixel)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++)
+        sum[v] += load_channels<kTail>(x + v * L, tail) * load_channels<kTail>(dy + v * L, tail);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++)
+      store_channels<kTail>(out + ch + v * L, load_channels<kTail>(out + ch + v * L, tail) + sum[v],
+                            tail);
+  });
+}
+
+// All nine taps of whole 3 x 3 windows [begin, end) of one row: dy is read once.
+template <class T>
+inline void depthwise_weight_3x3(const WeightGradient<T>& g, int64_t n, int64_t p, Taps q_range,
+                                 T* dw) {
+  const Windows& w = g.windows;
+  const int64_t step = w.dilation_w * g.x.pixel, down = w.dilation_h * g.x.row;
+  const T* x0 = g.x.at(n, p * w.stride_h + w.top, q_range.begin * w.stride_w + w.left);
+  const T* dy0 = g.dy.at(n, p, q_range.begin);
+  for_channels<T, 1>(g.x.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
+    Vec<T> sum[9] = {};
+    const T *x = x0 + ch, *dy = dy0 + ch;
+    for (int64_t q = q_range.begin; q < q_range.end;
+         q++, x += w.stride_w * g.x.pixel, dy += g.dy.pixel) {
+      const Vec<T> gradient = load_channels<kTail>(dy, tail);
+#pragma GCC unroll 9
+      for (int t = 0; t < 9; t++)
+        sum[t] += load_channels<kTail>(x + t / 3 * down + t % 3 * step, tail) * gradient;
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) {
+      T* out = dw + t * g.x.C + ch;
+      store_channels<kTail>(out, load_channels<kTail>(out, tail) + sum[t], tail);
+    }
+  });
+}
+
+// dw = the sum over rows of windows [begin, end), numbered image by image.
+template <class T>
+inline void depthwise_weight_rows(const WeightGradient<T>& g, int64_t begin, int64_t end, T* dw) {
+  const Windows& w = g.windows;
+  clear(dw, w.R * w.S * g.x.C);
+  const Taps whole = whole_windows(w, g.x.W);
+  for (int64_t row = begin; row < end; row++) {
+    const int64_t n = row / w.P, p = row % w.P;
+    const Taps rows = taps_inside(p * w.stride_h + w.top, w.dilation_h, w.R, g.x.H);
+    const bool fast = w.R == 3 && w.S == 3 && rows.begin == 0 && rows.end == 3;
+    if (fast) depthwise_weight_3x3(g, n, p, whole, dw);
+    for (int64_t r = rows.begin; r < rows.end; r++)
+      for (int64_t s = 0; s < w.S; s++) {
+        // Windows whose tap s lies inside the image.
+        Windows one = w;
+        one.S = 1, one.left = w.left + s * w.dilation_w;
+        const Taps valid = whole_windows(one, g.x.W);
+        if (!fast) {
+          depthwise_weight_tap(g, n, p, r, s, valid, dw);
+          continue;
+        }
+        depthwise_weight_tap(g, n, p, r, s, {valid.begin, at_most(valid.end, whole.begin)}, dw);
+        depthwise_weight_tap(g, n, p, r, s, {at_least(valid.begin, whole.end), valid.end}, dw);
+      }
+  }
+}
+
+}  // namespace weft::cpu::WEFT_ISA::conv
