@@ -33,7 +33,7 @@ WEFT_INLINE Mask<T> load_indices(const I* p, int tail) {
     return __builtin_convertvector(narrow, Mask<T>);
   }
 #endif
-  memcpy(&narrow, p, (kTail ? static_cast<size_t>(tail) : kLanes<T>) * sizeof(I));
+  memcpy(&narrow, p, (kTail ? static_cast<size_t>(tail) : kLanes<T>)*sizeof(I));
   return __builtin_convertvector(narrow, Mask<T>);
 }
 template <bool kTail, class T, class I>
@@ -47,7 +47,7 @@ WEFT_INLINE void store_indices(I* p, Mask<T> v, int tail) {
     return;
   }
 #endif
-  memcpy(p, &narrow, (kTail ? static_cast<size_t>(tail) : kLanes<T>) * sizeof(I));
+  memcpy(p, &narrow, (kTail ? static_cast<size_t>(tail) : kLanes<T>)*sizeof(I));
 }
 
 template <class T>
