@@ -38,4 +38,7 @@ from weft.ops import *
 from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
 
+# isort: split
+from weft import random, utils
+
 __version__ = "0.1.0"

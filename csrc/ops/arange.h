@@ -1,0 +1,21 @@
+// y[i] = start + i * step.
+#pragma once
+
+#include "core/kernel.h"
+#include "core/tensor.h"
+
+namespace weft {
+
+struct ArangeParams {
+  double start, step;        // for floating dtypes: computed in double, rounded once
+  int64_t first, increment;  // for int64
+};
+
+namespace kernels {
+extern Kernel<ArangeParams> arange;  // operand: y (n,), contiguous; float32, float64 or int64
+}  // namespace kernels
+
+Tensor arange(double start, double step, int64_t n, DType dtype, Device device);
+Tensor arange(int64_t start, int64_t step, int64_t n, DType dtype, Device device);
+
+}  // namespace weft

@@ -1,0 +1,542 @@
+"""Indexing: NumPy's brackets, `take`, and writing at indices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from weft import _C, ops
+from weft.autograd.recording import Function, is_grad_enabled, note_in_place
+from weft.dtypes import as_dtype
+from weft.tensor import Tensor, as_tensor
+
+__all__ = [
+    "getitem",
+    "index_add",
+    "nonzero",
+    "one_hot",
+    "put_along_axis",
+    "scatter",
+    "scatter_update",
+    "setitem",
+    "slice",
+    "slice_update",
+    "take",
+    "take_along_axis",
+]
+
+_everything = np.s_[:]  # the name `slice` means weft.slice below
+
+
+# --- x[key] --------------------------------------------------------------------------------------
+
+
+class GetItem(Function):
+    """A basic key: a view. Saves the parsed key and the shape."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, key: Any) -> Any:
+        ctx.key, ctx.shape = key, x.shape
+        return _C.getitem(x, key)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return PlaceItems.apply(dy, ctx.key, ctx.shape), None
+
+
+class GatherItems(GetItem):
+    """A key with index tensors or masks: a copy."""
+
+    name = "getitem"
+    returns_view = False
+
+
+class PlaceItems(Function):
+    """The gradient of `GetItem`: zeros with `dy` added at the key."""
+
+    @staticmethod
+    def forward(ctx: Any, dy: Any, key: Any, shape: Any) -> Any:
+        ctx.key = key
+        dx = _C.full(shape, 0, dy.dtype, dy.device)
+        # A basic key names no element twice, so it may be assigned, which is one pass less.
+        (_C.setitem if key.is_basic else _C.additem)(dx, key, dy)
+        return dx
+
+    @staticmethod
+    def backward(ctx: Any, ddx: Tensor) -> Any:
+        return getitem(ddx, ctx.key), None, None
+
+
+def getitem(x: Any, key: Any) -> Tensor:
+    """``x[key]`` with NumPy's rules.
+
+    Integers, slices with any step, ``...``, None, integer arrays and boolean masks may be mixed.
+    A key without arrays and masks gives a view that shares memory; others give a copy. Indices
+    may be negative and are always checked.
+
+    Args:
+        x: Tensor of any shape.
+        key: What stands between the brackets.
+
+    Raises:
+        IndexError: If an index is out of range (the message names index, axis and size), if there
+            are more indices than axes, or if a mask does not fit.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([[1, 2, 3], [4, 5, 6]])
+        >>> x[:, ::-1].tolist()
+        [[3, 2, 1], [6, 5, 4]]
+        >>> x[x > 2].tolist(), x[[0, 1], [2, 0]].tolist()
+        ([3, 4, 5, 6], [3, 4])
+    """
+    if type(x) is not Tensor:
+        x = as_tensor(x)
+    if not x._requires_grad and x._severed is None:
+        return Tensor(_C.getitem(x._data, key))
+    if type(key) is not _C.IndexKey:
+        key = _C.IndexKey(key)
+    return (GetItem if key.is_basic else GatherItems).apply(x, key)
+
+
+# --- x[key] = value ------------------------------------------------------------------------------
+
+
+class SetItem(Function):
+    """In place: x itself is the result. Saves the parsed key."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, key: Any, value: Any) -> Any:
+        ctx.key, ctx.value_shape, ctx.value_dtype = key, value.shape, value.dtype
+        _C.setitem(x, key, value)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        dx = ClearItems.apply(dy, ctx.key) if ctx.needs_grad[0] else None
+        return dx, None, _value_gradient(ctx, dy) if ctx.needs_grad[2] else None
+
+
+class ClearItems(Function):
+    """A copy of x with zeros at the key: the gradient of what an assignment kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, key: Any) -> Any:
+        ctx.key = key
+        y = _C.copy(x)
+        _C.setitem(y, key, 0)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return ClearItems.apply(dy, ctx.key), None
+
+
+class UpdateItems(Function):
+    """A copy of x with `value` assigned or added at the key."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, key: Any, value: Any, accumulate: bool) -> Any:
+        ctx.key, ctx.value_shape, ctx.value_dtype = key, value.shape, value.dtype
+        ctx.accumulate = accumulate
+        y = _C.copy(x)
+        (_C.additem if accumulate else _C.setitem)(y, key, value)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        dx = None
+        if ctx.needs_grad[0]:
+            dx = dy if ctx.accumulate else ClearItems.apply(dy, ctx.key)
+        return dx, None, _value_gradient(ctx, dy) if ctx.needs_grad[2] else None, None
+
+
+def _value_gradient(ctx: Any, dy: Tensor) -> Tensor:
+    """The gradient at the key, summed over the axes along which the value was broadcast."""
+    at_key = getitem(dy, ctx.key)
+    extra = len(ctx.value_shape) - at_key.ndim  # leading axes of length 1 that the value had
+    if extra > 0:
+        at_key = ops.reshape(at_key, (1,) * extra + at_key.shape)
+    return ops.cast(ops.sum_to_shape(at_key, ctx.value_shape), ctx.value_dtype)
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """``x[key] = value``, in place, with NumPy's rules.
+
+    The value is broadcast and converted to the dtype of `x`. Of elements named twice by an index
+    array the last value stays. While gradients are recorded the assignment is recorded, too; it
+    is refused for leaves that require a gradient and for recorded views. Assigning a recorded
+    value to a view (``x[0][1] = y``) gives history to that view alone, not to `x`: write
+    ``x[0, 1] = y``.
+
+    Raises:
+        IndexError: As `getitem`.
+        ValueError: If the value does not broadcast to the place, or the memory is read-only.
+        RuntimeError: If recording forbids the change.
+
+    Example:
+        >>> import weft
+        >>> x = weft.zeros((2, 3))
+        >>> weft.ops.setitem(x, (slice(None), 0), 7.0)  # x[:, 0] = 7.0
+        >>> x.tolist()
+        [[7.0, 0.0, 0.0], [7.0, 0.0, 0.0]]
+    """
+    if not isinstance(value, (bool, int, float)):
+        value = as_tensor(value)
+    note_in_place(x, "setitem")
+    tracked = x.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
+    if not tracked or not is_grad_enabled():
+        _C.setitem(x._data, key, value._data if isinstance(value, Tensor) else value)
+        return
+    value = as_tensor(value)
+    if not x.dtype.is_floating:
+        raise TypeError(
+            f"setitem: a value that requires a gradient cannot go into a tensor of {x.dtype}; "
+            "assign value.detach()"
+        )
+    if value.shares_memory(x):
+        value = ops.copy(value)
+    result = SetItem.apply(Tensor(x._data) if x._node is None else x, _C.IndexKey(key), value)
+    x._requires_grad, x._node, x._index = True, result._node, result._index
+
+
+# --- reading and writing along one axis ----------------------------------------------------------
+
+
+def _integer_indices(op: str, indices: Any) -> Tensor:
+    indices = as_tensor(indices)
+    if not indices.dtype.is_integer:
+        if indices.size:
+            raise TypeError(
+                f"{op}: indices must be integers, got {indices.dtype}; convert with "
+                ".astype('int64')"
+            )
+        indices = ops.cast(indices, "int64")
+    return indices
+
+
+def _axis_key(op: str, ndim: int, axis: int, index: Any) -> tuple[Any, ...]:
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
+    return (_everything,) * (axis % ndim) + (index,)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """Elements, or slices, of `x` at `indices` along an axis.
+
+    Args:
+        x: Tensor of any shape; flattened first if `axis` is None.
+        indices: Integers of any shape, from -size to size - 1.
+        axis: The axis to index.
+
+    Returns:
+        Tensor of shape ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``.
+
+    Raises:
+        IndexError: If an index or the axis is out of range.
+        TypeError: If the indices are not integers.
+
+    Example:
+        >>> import weft
+        >>> weft.take([[1, 2, 3], [4, 5, 6]], [2, 0], axis=1).tolist()
+        [[3, 1], [6, 4]]
+    """
+    x, indices = as_tensor(x), _integer_indices("take", indices)
+    if axis is None:
+        x, axis = ops.reshape(x, (-1,)), 0
+    # A 0-d index would give a view; take always copies, as NumPy's does.
+    key = _C.IndexKey(_axis_key("take", x.ndim, axis, ops.reshape(indices, indices.shape or (1,))))
+    taken: Tensor = GatherItems.apply(x, key)
+    return taken if indices.ndim else ops.squeeze(taken, axis)
+
+
+class TakeAlongAxis(Function):
+    """Saves the indices."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, indices: Any, axis: int) -> Any:
+        ctx.shape, ctx.axis = x.shape, axis
+        ctx.save(indices)
+        return _C.take_along_axis(x, indices, axis)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (indices,) = ctx.saved
+        return AddAlongAxis.apply(dy, indices, ctx.axis, ctx.shape), None, None
+
+
+class AddAlongAxis(Function):
+    """Zeros of a shape with `values` added at the indices: the gradient of `TakeAlongAxis`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Any, indices: Any, axis: int, shape: Any) -> Any:
+        ctx.axis = axis
+        ctx.save(indices)
+        y = _C.full(shape, 0, values.dtype, values.device)
+        _C.put_along_axis(y, indices, values, axis, True)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (indices,) = ctx.saved
+        return take_along_axis(dy, indices, ctx.axis), None, None, None
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
+    """Elements of `x` at `indices`, matched along every axis but one.
+
+    ``y[i, j] = x[indices[i, j], j]`` for axis 0. The other axes broadcast. Gives what `argsort`,
+    `argmax` and `topk` point at.
+
+    Args:
+        x: Tensor of any shape; flattened first if `axis` is None.
+        indices: Integers with as many axes as `x`.
+        axis: The axis to index.
+
+    Raises:
+        IndexError: If an index or the axis is out of range.
+        TypeError: If the indices are not integers.
+        ValueError: If the shapes do not fit.
+
+    Example:
+        >>> import weft
+        >>> weft.take_along_axis([[3, 1, 2]], [[1, 2, 0]], axis=1).tolist()
+        [[1, 2, 3]]
+    """
+    x, indices = as_tensor(x), _integer_indices("take_along_axis", indices)
+    if axis is None:
+        x, axis = ops.reshape(x, (-1,)), 0
+    return TakeAlongAxis.apply(x, indices, axis)
+
+
+class PutAlongAxis(Function):
+    """Saves the indices."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, indices: Any, values: Any, axis: int) -> Any:
+        ctx.axis, ctx.shape, ctx.dtype = axis, values.shape, values.dtype
+        ctx.save(indices)
+        y = _C.copy(x)
+        _C.put_along_axis(y, indices, values, axis)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (indices,) = ctx.saved
+        dx = dvalues = None
+        if ctx.needs_grad[0]:
+            zero = as_tensor(0.0, dy.dtype).to(dy.device)
+            dx = PutAlongAxis.apply(dy, indices, zero, ctx.axis)
+        if ctx.needs_grad[2]:
+            taken = take_along_axis(dy, indices, ctx.axis)
+            dvalues = ops.cast(ops.sum_to_shape(taken, ctx.shape), ctx.dtype)
+        return dx, None, dvalues, None
+
+
+def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Tensor:
+    """A copy of `x` with `values` where `take_along_axis` would read.
+
+    NumPy's function of this name writes in place; this one returns the result. Of equal indices
+    the last value stays.
+
+    Example:
+        >>> import weft
+        >>> weft.put_along_axis([[1, 2, 3]], [[0]], 9, axis=1).tolist()
+        [[9, 2, 3]]
+    """
+    x, indices = as_tensor(x), _integer_indices("put_along_axis", indices)
+    return PutAlongAxis.apply(x, indices, as_tensor(values, x.dtype), axis)
+
+
+def index_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Tensor:
+    """A copy of `x` with `updates` added to the slices at `indices`.
+
+    A slice named several times receives every one of its updates, in their order. The gradient of
+    `take`.
+
+    Args:
+        x: Tensor of any shape.
+        indices: Integers.
+        updates: Broadcasts to ``x.shape[:axis] + indices.shape + x.shape[axis + 1:]``.
+        axis: The axis to index.
+
+    Example:
+        >>> import weft
+        >>> weft.index_add([1.0, 1.0, 1.0], [0, 2, 2], [1.0, 2.0, 3.0]).tolist()
+        [2.0, 1.0, 6.0]
+    """
+    x, indices = as_tensor(x), _integer_indices("index_add", indices)
+    key = _C.IndexKey(_axis_key("index_add", x.ndim, axis, indices))
+    return UpdateItems.apply(x, key, as_tensor(updates, x.dtype), True)
+
+
+# --- Keras's writing functions -------------------------------------------------------------------
+
+
+def _coordinate_key(op: str, indices: Any, ndim: int) -> Any:
+    """The key that rows of coordinates stand for."""
+    indices = _integer_indices(op, indices)
+    depth = indices.shape[-1] if indices.ndim else 0
+    if not 1 <= depth <= ndim:
+        raise ValueError(
+            f"{op}: indices must be (..., depth) with a depth from 1 to {ndim}, the number of "
+            f"axes, got shape {indices.shape}"
+        )
+    return _C.IndexKey(tuple(indices[..., i] for i in range(depth)))
+
+
+def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
+    """Zeros of `shape` with `values` added at rows of coordinates.
+
+    Args:
+        indices: Integers (..., depth): each row names an element, or a slice when depth is less
+            than the number of axes.
+        values: ``indices.shape[:-1] + shape[depth:]``.
+        shape: Shape of the result.
+
+    Example:
+        >>> import weft
+        >>> weft.scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,)).tolist()
+        [1.0, 0.0, 5.0, 0.0]
+
+    Follows keras.ops.scatter.
+    """
+    values, shape = as_tensor(values), tuple(shape)
+    key = _coordinate_key("scatter", indices, len(shape))
+    start = Tensor(_C.full(shape, 0, values.dtype, values.device))
+    return UpdateItems.apply(start, key, values, True)
+
+
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Tensor:
+    """A copy of `inputs` with `updates` at rows of coordinates.
+
+    Args:
+        inputs: Tensor of any shape.
+        indices: Integers (..., depth), as for `scatter`.
+        updates: ``indices.shape[:-1] + inputs.shape[depth:]``.
+        reduction: None assigns (of equal rows the last stays), "add" adds.
+
+    Raises:
+        ValueError: If `reduction` is something else.
+
+    Example:
+        >>> import weft
+        >>> weft.scatter_update([1.0, 2.0, 3.0], [[1]], [9.0]).tolist()
+        [1.0, 9.0, 3.0]
+
+    Follows keras.ops.scatter_update.
+    """
+    if reduction not in (None, "add"):
+        raise ValueError(f"scatter_update: reduction must be None or 'add', got {reduction!r}")
+    inputs = as_tensor(inputs)
+    key = _coordinate_key("scatter_update", indices, inputs.ndim)
+    updates = as_tensor(updates, inputs.dtype)
+    return UpdateItems.apply(inputs, key, updates, reduction == "add")
+
+
+def _box(op: str, x: Tensor, start_indices: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    starts = [int(i) for i in start_indices]
+    if len(starts) != x.ndim or len(shape) != x.ndim:
+        raise ValueError(
+            f"{op}: give one start and one size for each of the {x.ndim} axes, got starts "
+            f"{tuple(starts)} and sizes {shape}"
+        )
+    # As in Keras, a box that would stick out is moved inside.
+    starts = [max(0, min(i, d - n)) for i, n, d in zip(starts, shape, x.shape, strict=True)]
+    if any(n > d for n, d in zip(shape, x.shape, strict=True)):
+        raise ValueError(f"{op}: a box of shape {shape} does not fit into shape {x.shape}")
+    return tuple(np.s_[i : i + n] for i, n in zip(starts, shape, strict=True))
+
+
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
+    """The box of `shape` that starts at `start_indices`.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2)).tolist()
+        [[2, 3], [5, 6]]
+
+    Follows keras.ops.slice.
+    """
+    x = as_tensor(inputs)
+    return getitem(x, _box("slice", x, start_indices, tuple(shape)))
+
+
+def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
+    """A copy of `inputs` with the box at `start_indices` replaced by `updates`.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.slice_update([1, 2, 3, 4], (1,), [8, 9]).tolist()
+        [1, 8, 9, 4]
+
+    Follows keras.ops.slice_update.
+    """
+    x = as_tensor(inputs)
+    updates = as_tensor(updates, x.dtype)
+    key = _C.IndexKey(_box("slice_update", x, start_indices, updates.shape))
+    return UpdateItems.apply(x, key, updates, False)
+
+
+# --- without gradient ----------------------------------------------------------------------------
+
+
+class NonZero(Function):
+    not_differentiable = "nonzero gives positions, which do not change with the values"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        coordinates = _C.nonzero(x)
+        return tuple(_C.getitem(coordinates, i) for i in range(x.ndim))
+
+
+def nonzero(x: Any) -> tuple[Tensor, ...]:
+    """The positions of the elements that are not 0: one int64 tensor for each axis.
+
+    Raises:
+        ValueError: If `x` has no axes.
+        TypeError: On the meta device: the result's shape depends on the values.
+
+    Example:
+        >>> import weft
+        >>> rows, columns = weft.nonzero([[0, 5], [7, 0]])
+        >>> rows.tolist(), columns.tolist()
+        ([0, 1], [1, 0])
+    """
+    x = as_tensor(x)
+    if x.ndim == 0:
+        raise ValueError("nonzero: a tensor without axes has no positions; use x.reshape(1)")
+    return NonZero.apply(x)
+
+
+class OneHot(Function):
+    not_differentiable = "labels are integers"
+
+    @staticmethod
+    def forward(ctx: Any, labels: Any, num_classes: int, axis: int, dtype: Any) -> Any:
+        return _C.one_hot(labels, num_classes, axis, dtype)
+
+
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = "float32") -> Tensor:
+    """Ones at the labels along a new axis of `num_classes` entries, zeros elsewhere.
+
+    Args:
+        x: Integer labels of any shape, each from 0 to num_classes - 1.
+        num_classes: Length of the new axis.
+        axis: Where the new axis stands in the result.
+        dtype: Type of the result.
+
+    Raises:
+        ValueError: If a label is outside the classes; the message names it.
+        TypeError: If the labels are not integers.
+
+    Example:
+        >>> import weft
+        >>> weft.one_hot([0, 2], 3).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    return OneHot.apply(as_tensor(x), math.trunc(num_classes), axis, as_dtype(dtype))

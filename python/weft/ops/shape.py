@@ -1,0 +1,670 @@
+"""Changing shapes: views wherever the memory allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weft import _C, ops
+from weft.autograd.recording import Function
+from weft.tensor import Tensor, as_tensor
+
+__all__ = [
+    "broadcast_arrays",
+    "broadcast_to",
+    "diag",
+    "diagonal",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
+    "meshgrid",
+    "moveaxis",
+    "permute_dims",
+    "ravel",
+    "repeat",
+    "reshape",
+    "roll",
+    "rot90",
+    "squeeze",
+    "sum_to_shape",
+    "swapaxes",
+    "tile",
+    "trace",
+    "transpose",
+    "tril",
+    "triu",
+]
+
+
+def axes_of(axis: Any) -> tuple[int, ...]:
+    """An axis argument (an integer or several) as a tuple."""
+    return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+
+
+def normalize_axis(op: str, axis: int, ndim: int) -> int:
+    """`axis` counted from the front.
+
+    Raises:
+        IndexError: If it is out of range.
+    """
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
+    return axis % ndim
+
+
+# --- the same elements in another shape ----------------------------------------------------------
+
+
+class Reshape(Function):
+    """Saves the shape."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, shape: Any) -> Any:
+        ctx.shape = x.shape
+        return _C.reshape(x, shape)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Reshape.apply(dy, ctx.shape), None
+
+
+def reshape(x: Any, shape: Any) -> Tensor:
+    """The elements of `x`, in row-major order, in another shape.
+
+    Args:
+        x: Tensor of any shape.
+        shape: The new sizes; one of them may be -1 and is computed.
+
+    Returns:
+        A view of `x` where its strides allow it, else a copy.
+
+    Raises:
+        ValueError: If the number of elements differs.
+
+    Example:
+        >>> import weft
+        >>> weft.reshape([1, 2, 3, 4, 5, 6], (2, -1)).tolist()
+        [[1, 2, 3], [4, 5, 6]]
+    """
+    return Reshape.apply(as_tensor(x), shape)
+
+
+def ravel(x: Any) -> Tensor:
+    """The elements of `x` along one axis, in row-major order: a view where possible.
+
+    Example:
+        >>> import weft
+        >>> weft.ravel([[1, 2], [3, 4]]).tolist()
+        [1, 2, 3, 4]
+    """
+    return Reshape.apply(as_tensor(x), (-1,) if as_tensor(x).size else (0,))
+
+
+flatten = ravel
+
+
+class Squeeze(Function):
+    """Saves the shape."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any) -> Any:
+        ctx.shape = x.shape
+        return _C.squeeze_all(x) if axes is None else _C.squeeze(x, axes)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Reshape.apply(dy, ctx.shape), None
+
+
+def squeeze(x: Any, axis: Any = None) -> Tensor:
+    """A view without axes of size 1.
+
+    Args:
+        x: Tensor of any shape.
+        axis: The axis, or axes, to remove; by default all of size 1.
+
+    Raises:
+        ValueError: If an axis to remove has another size.
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.squeeze(weft.zeros((1, 3, 1)), axis=0).shape
+        (3, 1)
+    """
+    return Squeeze.apply(as_tensor(x), None if axis is None else axes_of(axis))
+
+
+class ExpandDims(Function):
+    """Saves the shape."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any) -> Any:
+        ctx.shape = x.shape
+        return _C.expand_dims(x, axes)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Reshape.apply(dy, ctx.shape), None
+
+
+def expand_dims(x: Any, axis: Any = 0) -> Tensor:
+    """A view with new axes of size 1.
+
+    Args:
+        x: Tensor of any shape.
+        axis: Where the new axis, or axes, stand in the result.
+
+    Raises:
+        IndexError: If a position is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.expand_dims([1, 2, 3], -1).shape
+        (3, 1)
+    """
+    return ExpandDims.apply(as_tensor(x), axes_of(axis))
+
+
+# --- the axes in another order -------------------------------------------------------------------
+
+
+class Transpose(Function):
+    """Saves the permutation."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: tuple[int, ...]) -> Any:
+        ctx.axes = axes
+        return _C.transpose(x, axes)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        inverse = [0] * dy.ndim
+        for to, source in enumerate(ctx.axes):
+            inverse[source] = to
+        return Transpose.apply(dy, tuple(inverse)), None
+
+
+def transpose(x: Any, axes: Any = None) -> Tensor:
+    """A view with the axes in another order.
+
+    Args:
+        x: Tensor of any shape.
+        axes: For each axis of the result, the axis of `x` it is; by default in reverse.
+
+    Raises:
+        ValueError: If `axes` does not name every axis once.
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.transpose(weft.zeros((2, 3, 4)), (2, 0, 1)).shape
+        (4, 2, 3)
+    """
+    x = as_tensor(x)
+    order = range(x.ndim)[::-1] if axes is None else axes_of(axes)
+    return Transpose.apply(x, tuple(order))
+
+
+def permute_dims(x: Any, axes: Any) -> Tensor:
+    """`transpose` with the axes required (the Array API's name).
+
+    Example:
+        >>> import weft
+        >>> weft.permute_dims(weft.zeros((2, 3)), (1, 0)).shape
+        (3, 2)
+    """
+    return transpose(x, axes)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
+    """A view with two axes exchanged.
+
+    Raises:
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.swapaxes(weft.zeros((2, 3, 4)), 0, -1).shape
+        (4, 3, 2)
+    """
+    x = as_tensor(x)
+    order = list(range(x.ndim))
+    a, b = (normalize_axis("swapaxes", axis, x.ndim) for axis in (axis1, axis2))
+    order[a], order[b] = b, a
+    return Transpose.apply(x, tuple(order))
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
+    """A view with axes moved to other positions; the others keep their order.
+
+    Args:
+        x: Tensor of any shape.
+        source: The axis, or axes, to move.
+        destination: Where each of them goes.
+
+    Raises:
+        ValueError: If the numbers differ or an axis is named twice.
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.moveaxis(weft.zeros((2, 3, 4)), 0, -1).shape
+        (3, 4, 2)
+    """
+    x = as_tensor(x)
+    moved = [normalize_axis("moveaxis", a, x.ndim) for a in axes_of(source)]
+    places = [normalize_axis("moveaxis", a, x.ndim) for a in axes_of(destination)]
+    if len(moved) != len(places) or len(set(moved)) != len(moved) or len(set(places)) != len(moved):
+        raise ValueError(
+            f"moveaxis: source {source} and destination {destination} must name equally many "
+            "different axes"
+        )
+    order = [axis for axis in range(x.ndim) if axis not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return Transpose.apply(x, tuple(order))
+
+
+class Flip(Function):
+    """Saves the axes."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: tuple[int, ...]) -> Any:
+        ctx.axes = axes
+        return _C.flip(x, axes)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Flip.apply(dy, ctx.axes), None
+
+
+def flip(x: Any, axis: Any = None) -> Tensor:
+    """A view with the order along an axis, several, or all axes reversed.
+
+    Raises:
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.flip([[1, 2], [3, 4]], axis=1).tolist()
+        [[2, 1], [4, 3]]
+    """
+    x = as_tensor(x)
+    return Flip.apply(x, tuple(range(x.ndim)) if axis is None else axes_of(axis))
+
+
+def fliplr(x: Any) -> Tensor:
+    """`flip` along axis 1.
+
+    Example:
+        >>> import weft
+        >>> weft.fliplr([[1, 2]]).tolist()
+        [[2, 1]]
+    """
+    return flip(x, 1)
+
+
+def flipud(x: Any) -> Tensor:
+    """`flip` along axis 0.
+
+    Example:
+        >>> import weft
+        >>> weft.flipud([[1], [2]]).tolist()
+        [[2], [1]]
+    """
+    return flip(x, 0)
+
+
+def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
+    """A view turned by `k` quarter turns from the first of `axes` towards the second.
+
+    Example:
+        >>> import weft
+        >>> weft.rot90([[1, 2], [3, 4]]).tolist()
+        [[2, 4], [1, 3]]
+    """
+    x = as_tensor(x)
+    first, second = (normalize_axis("rot90", axis, x.ndim) for axis in axes)
+    if first == second:
+        raise ValueError(f"rot90: axes {axes} must name two different axes")
+    if k % 4 == 0:
+        return x
+    if k % 4 == 2:
+        return flip(x, (first, second))
+    if k % 4 == 1:
+        return swapaxes(flip(x, second), first, second)
+    return flip(swapaxes(x, first, second), second)
+
+
+# --- repetition ----------------------------------------------------------------------------------
+
+
+class BroadcastTo(Function):
+    """Saves the shape; the gradient is summed over the axes that were repeated."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, shape: Any) -> Any:
+        ctx.shape = x.shape
+        return _C.broadcast_to(x, shape)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return sum_to_shape(dy, ctx.shape), None
+
+
+def broadcast_to(x: Any, shape: Any) -> Tensor:
+    """A view of `x` repeated along axes of size 1 and new leading axes.
+
+    Raises:
+        ValueError: If `x` does not broadcast to the shape.
+
+    Example:
+        >>> import weft
+        >>> weft.broadcast_to([[1], [2]], (2, 3)).tolist()
+        [[1, 1, 1], [2, 2, 2]]
+    """
+    return BroadcastTo.apply(as_tensor(x), axes_of(shape))
+
+
+def broadcast_arrays(*arrays: Any) -> list[Tensor]:
+    """The tensors, each as a view of the shape they broadcast to together.
+
+    Example:
+        >>> import weft
+        >>> [t.shape for t in weft.broadcast_arrays([[1], [2]], [1, 2, 3])]
+        [(2, 3), (2, 3)]
+    """
+    tensors = [as_tensor(a) for a in arrays]
+    shape = _common_shape([t.shape for t in tensors])
+    return [broadcast_to(t, shape) for t in tensors]
+
+
+def _common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    ndim = max((len(s) for s in shapes), default=0)
+    padded = [(1,) * (ndim - len(s)) + s for s in shapes]
+    common = []
+    for sizes in zip(*padded, strict=True):
+        different = sorted({n for n in sizes if n != 1})
+        if len(different) > 1:
+            raise ValueError(f"broadcast: shapes {', '.join(map(str, shapes))} do not fit together")
+        common.append(different[0] if different else 1)
+    return tuple(common)
+
+
+def sum_to_shape(x: Any, shape: tuple[int, ...]) -> Tensor:
+    """`x` summed over the axes along which `shape` would be repeated to give that of `x`.
+
+    The reverse of `broadcast_to`.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.sum_to_shape([[1.0, 2.0], [3.0, 4.0]], (2, 1)).tolist()
+        [[3.0], [7.0]]
+    """
+    x = as_tensor(x)
+    if x.shape == shape:
+        return x
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
+    )
+    summed = ops.sum(x, axis=axes) if axes else x
+    return summed if summed.shape == shape else reshape(summed, shape)
+
+
+def tile(x: Any, repeats: Any) -> Tensor:
+    """`x` repeated as a whole along each axis.
+
+    Args:
+        x: Tensor of any shape.
+        repeats: How often for each axis; shorter ones belong to the last axes.
+
+    Raises:
+        ValueError: If a number of repeats is negative.
+
+    Example:
+        >>> import weft
+        >>> weft.tile([1, 2], 3).tolist()
+        [1, 2, 1, 2, 1, 2]
+    """
+    x, repeats = as_tensor(x), tuple(int(n) for n in axes_of(repeats))
+    if any(n < 0 for n in repeats):
+        raise ValueError(f"tile: repeats must not be negative, got {repeats}")
+    ndim = max(x.ndim, len(repeats))
+    repeats = (1,) * (ndim - len(repeats)) + repeats
+    shape = (1,) * (ndim - x.ndim) + x.shape
+    # (n0, n1) -> (1, n0, 1, n1) -> (r0, n0, r1, n1) -> (r0 n0, r1 n1)
+    separate = reshape(x, tuple(n for size in shape for n in (1, size)))
+    pairs = tuple(zip(repeats, shape, strict=True))
+    repeated = broadcast_to(separate, tuple(n for pair in pairs for n in pair))
+    return ops.copy(reshape(repeated, tuple(r * n for r, n in pairs)))
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    """Each element, or slice along an axis, repeated.
+
+    Args:
+        x: Tensor of any shape; flattened first if `axis` is None.
+        repeats: How often: one number, or one for each slice.
+        axis: The axis along which slices are repeated.
+
+    Raises:
+        ValueError: If there are neither one nor size many repeats, or one is negative.
+
+    Example:
+        >>> import weft
+        >>> weft.repeat([1, 2], 2).tolist(), weft.repeat([1, 2], [0, 3]).tolist()
+        ([1, 1, 2, 2], [2, 2, 2])
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = normalize_axis("repeat", axis, x.ndim)
+    counts = [int(n) for n in as_tensor(repeats).reshape(-1).tolist()]
+    size = x.shape[axis]
+    if len(counts) == 1:
+        counts *= size
+    if len(counts) != size or any(n < 0 for n in counts):
+        raise ValueError(
+            f"repeat: give one number of repeats, or one for each of the {size} slices along axis "
+            f"{axis}, none negative; got {repeats}"
+        )
+    return ops.take(x, [i for i, n in enumerate(counts) for _ in range(n)], axis)
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
+    """`x` with its elements moved along axes; what leaves at one end returns at the other.
+
+    Args:
+        x: Tensor of any shape.
+        shift: By how much, for each axis.
+        axis: The axis or axes; by default `x` is rolled as if it were flat.
+
+    Example:
+        >>> import weft
+        >>> weft.roll([1, 2, 3, 4], 1).tolist()
+        [4, 1, 2, 3]
+    """
+    x = as_tensor(x)
+    if axis is None:
+        return reshape(roll(ravel(x), shift, 0), x.shape)
+    axes = axes_of(axis)
+    shifts = axes_of(shift) if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    if len(shifts) != len(axes):
+        raise ValueError(f"roll: {len(shifts)} shifts were given for {len(axes)} axes")
+    for one_shift, one_axis in zip(shifts, axes, strict=True):
+        at = normalize_axis("roll", one_axis, x.ndim)
+        size = x.shape[at]
+        if size and one_shift % size:
+            head, tail = ops.split(x, [size - one_shift % size], at)
+            x = ops.concatenate([tail, head], at)
+    return x
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
+    """The coordinates of a grid, from those along each axis.
+
+    Args:
+        arrays: 1-d tensors.
+        indexing: "xy" lets the first tensor vary along axis 1, "ij" along axis 0.
+
+    Raises:
+        ValueError: If `indexing` is something else.
+
+    Example:
+        >>> import weft
+        >>> [g.tolist() for g in weft.meshgrid([1, 2], [3, 4, 5], indexing="ij")]
+        [[[1, 1, 1], [2, 2, 2]], [[3, 4, 5], [3, 4, 5]]]
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")
+    flat = [ravel(a) for a in arrays]
+    n = len(flat)
+    grids = [reshape(t, (1,) * i + (t.size,) + (1,) * (n - i - 1)) for i, t in enumerate(flat)]
+    if indexing == "xy" and n > 1:
+        grids = [swapaxes(g, 0, 1) for g in grids]
+    return broadcast_arrays(*grids)
+
+
+# --- diagonals and triangles ---------------------------------------------------------------------
+
+
+class Diagonal(Function):
+    """Saves the shape."""
+
+    returns_view = True
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, offset: int, axis1: int, axis2: int) -> Any:
+        ctx.shape, ctx.place = x.shape, (offset, axis1, axis2)
+        return _C.diagonal(x, offset, axis1, axis2)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return PlaceDiagonal.apply(dy, ctx.shape, *ctx.place), None, None, None
+
+
+class PlaceDiagonal(Function):
+    """Zeros of a shape with `x` on a diagonal: the gradient of `Diagonal`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, shape: Any, offset: int, axis1: int, axis2: int) -> Any:
+        ctx.place = (offset, axis1, axis2)
+        y = _C.full(shape, 0, x.dtype, x.device)
+        _C.copy_into(x, _C.diagonal(y, *ctx.place))
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Diagonal.apply(dy, *ctx.place), None, None, None, None
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """A view of the diagonal of two axes, as the last axis of the result.
+
+    Args:
+        x: Tensor with at least 2 axes.
+        offset: How far above (positive) or below the main diagonal.
+        axis1: The axis of the rows.
+        axis2: The axis of the columns.
+
+    Raises:
+        ValueError: If `x` has fewer axes, or both axes are the same.
+
+    Example:
+        >>> import weft
+        >>> weft.diagonal([[1, 2], [3, 4]]).tolist()
+        [1, 4]
+    """
+    return Diagonal.apply(as_tensor(x), offset, axis1, axis2)
+
+
+def diag(x: Any, k: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with a given diagonal.
+
+    Args:
+        x: (M, N): its k-th diagonal is returned. (N,): a square matrix is returned.
+        k: How far above (positive) or below the main diagonal.
+
+    Raises:
+        ValueError: If `x` has neither one nor two axes.
+
+    Example:
+        >>> import weft
+        >>> weft.diag([1, 2]).tolist(), weft.diag([[1, 2], [3, 4]]).tolist()
+        ([[1, 0], [0, 2]], [1, 4])
+    """
+    x = as_tensor(x)
+    if x.ndim == 2:
+        return ops.copy(diagonal(x, k))
+    if x.ndim != 1:
+        raise ValueError(f"diag: x must have 1 or 2 axes, got shape {x.shape}")
+    n = x.size + abs(k)
+    return PlaceDiagonal.apply(x, (n, n), k, 0, 1)
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The sum of a diagonal; the arguments are those of `diagonal`.
+
+    Example:
+        >>> import weft
+        >>> weft.trace([[1.0, 2.0], [3.0, 4.0]]).item()
+        5.0
+    """
+    return ops.sum(diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+class Triangle(Function):
+    """Saves nothing; the gradient is cut to the same triangle."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, k: int, upper: bool) -> Any:
+        ctx.k, ctx.upper = k, upper
+        return _C.triangle(x, k, upper)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Triangle.apply(dy, ctx.k, ctx.upper), None, None
+
+
+def tril(x: Any, k: int = 0) -> Tensor:
+    """The lower triangle of the last two axes, with zeros above the k-th diagonal.
+
+    Raises:
+        ValueError: If `x` has fewer than 2 axes.
+
+    Example:
+        >>> import weft
+        >>> weft.tril([[1, 2], [3, 4]]).tolist()
+        [[1, 0], [3, 4]]
+    """
+    return Triangle.apply(as_tensor(x), int(k), False)
+
+
+def triu(x: Any, k: int = 0) -> Tensor:
+    """The upper triangle of the last two axes, with zeros below the k-th diagonal.
+
+    Raises:
+        ValueError: If `x` has fewer than 2 axes.
+
+    Example:
+        >>> import weft
+        >>> weft.triu([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [0, 4]]
+    """
+    return Triangle.apply(as_tensor(x), int(k), True)
