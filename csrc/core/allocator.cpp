@@ -1,5 +1,7 @@
 #include "core/allocator.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -85,6 +87,8 @@ class CachingAllocator {
     return statistics_;
   }
 
+  std::mutex& mutex() { return mutex_; }
+
   void reset_peak() {
     std::lock_guard lock(mutex_);
     statistics_.peak = statistics_.allocated;
@@ -118,9 +122,16 @@ class CachingAllocator {
   AllocatorStatistics statistics_;
 };
 
-// Never destroyed: tensors held by Python may be freed after C++ statics are gone.
+// Never destroyed: tensors held by Python may be freed after C++ statics are gone. Its lock is held
+// across a fork, so that the child never inherits it from a thread it does not have.
 CachingAllocator& host_allocator() {
-  static CachingAllocator* allocator = new CachingAllocator;
+  static CachingAllocator* allocator = [] {
+    auto* made = new CachingAllocator;
+    pthread_atfork([] { host_allocator().mutex().lock(); },
+                   [] { host_allocator().mutex().unlock(); },
+                   [] { host_allocator().mutex().unlock(); });
+    return made;
+  }();
   return *allocator;
 }
 

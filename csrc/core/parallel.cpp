@@ -7,8 +7,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
@@ -74,6 +76,7 @@ class Pool {
       else
         std::this_thread::yield();
     }
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
  private:
@@ -92,7 +95,12 @@ class Pool {
   void execute(uint32_t region) {
     int64_t chunk;
     while (claim(region, chunk)) {
-      body_(context_, chunk);
+      try {
+        body_(context_, chunk);
+      } catch (...) {
+        std::lock_guard lock(sleep_mutex_);
+        if (!failure_) failure_ = std::current_exception();
+      }
       unfinished_.fetch_sub(1, std::memory_order_acq_rel);
     }
   }
@@ -125,6 +133,7 @@ class Pool {
   void (*body_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
   std::atomic<int64_t> chunks_{0};  // read by workers that are late for a region
+  std::exception_ptr failure_;      // the first of the region, rethrown on the caller
   std::mutex sleep_mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> workers_;
@@ -146,7 +155,7 @@ int default_threads() {
 struct State {
   std::mutex region;  // held while a parallel region runs
   Pool* pool = nullptr;
-  int threads = 0;  // 0: not asked yet
+  std::atomic<int> threads{0};  // 0: not asked yet
 };
 
 State& state() {
@@ -191,9 +200,11 @@ void parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
   }
   std::lock_guard lock(s.region, std::adopt_lock);
   if (s.pool == nullptr) s.pool = new Pool(s.threads);
-  inside_region = true;
+  struct Inside {
+    Inside() { inside_region = true; }
+    ~Inside() { inside_region = false; }
+  } inside;
   s.pool->run(chunks, body, context);
-  inside_region = false;
 }
 
 }  // namespace weft

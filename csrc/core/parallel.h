@@ -11,7 +11,7 @@ int num_threads();
 
 // Runs body(context, chunk) for every chunk in [0, chunks), on the pool and the caller, and waits.
 // Nested calls, and calls while another Python thread uses the pool, run on the caller alone.
-// The body must not throw.
+// What the body throws (a scratch buffer that cannot be had) is thrown again on the caller.
 void parallel_run(int64_t chunks, void (*body)(void* context, int64_t chunk), void* context);
 
 // body(begin, end) over [0, n) in chunks of `grain`; below two chunks it is a plain call.

@@ -1,0 +1,29 @@
+"""The Python examples of README.md and docs/ run as printed."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Pages that quote pieces of the library's own source rather than programs.
+QUOTES = {"add-an-op.md"}
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [
+    pytest.param(match.group(1), id=f"{page.name}-{number}")
+    for page in PAGES
+    if page.exists() and page.name not in QUOTES
+    for number, match in enumerate(BLOCK.finditer(page.read_text()))
+]
+
+
+def test_the_readme_has_an_example():
+    assert any(str(p.id).startswith("README") for p in EXAMPLES)
+
+
+@pytest.mark.parametrize("source", EXAMPLES)
+def test_examples_run_as_printed(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(source, "example", "exec"), {"__name__": "__main__"})
