@@ -21,6 +21,16 @@ WEFT_INLINE int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 WEFT_INLINE int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
 WEFT_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }  // a >= 0
 
+// Which of `taps` positions, `dilation` apart from `start` on, lie in [0, size).
+struct Taps {
+  int64_t begin, end;
+};
+WEFT_INLINE Taps taps_inside(int64_t start, int64_t dilation, int64_t taps, int64_t size) {
+  const int64_t begin = start >= 0 ? 0 : ceil_div(-start, dilation);
+  const int64_t end = start >= size ? 0 : at_most(taps, (size - 1 - start) / dilation + 1);
+  return {at_most(begin, taps), end};
+}
+
 // Images as a kernel reads or writes them. The C channels of a pixel are contiguous; a group of a
 // larger image, or every second pixel of it, are images too. Strides count elements.
 template <class T>

@@ -58,35 +58,49 @@ inline CorrelationPlan plan_correlation(const Correlation<T>& c) {
   return plan;
 }
 
-// One row of windows of a band times the panels [first_panel, end_panel).
+// Windows whose inputs and outputs lie at constant strides: the rows of one or more tiles.
 template <class T>
-inline void correlate_row(const Correlation<T>& c, const Band<T>& band, const T* a, T* y,
-                          int64_t first_panel, int64_t end_panel) {
+struct Line {
+  const T* a;        // the first pixel of the first window
+  int64_t a_stride;  // from one window to the next
+  T* y;
+  int64_t y_stride;
+  int64_t count;
+  Taps rows, columns;  // the part of the kernel that is not over zeros alone
+};
+
+// One line times the panels [first_panel, end_panel).
+template <class T>
+inline void correlate_line(const Correlation<T>& c, const Band<T>& band, const Line<T>& line,
+                           int64_t first_panel, int64_t end_panel) {
   constexpr int kColumns = gemm::kPanelColumns<T>;
   const Windows& w = c.windows;
+  const int64_t taps = line.columns.end - line.columns.begin;
   // Columns of the kernel that are neighbours in the band make one run of steps.
-  const int64_t runs = w.dilation_w == 1 && band.pixel == c.x.C ? 1 : w.S;
-  const int64_t run_steps = runs == 1 ? w.S * c.x.C : c.x.C;
+  const int64_t runs = w.dilation_w == 1 && band.pixel == c.x.C ? 1 : at_least(taps, 1);
   gemm::Tile<T> tile;
-  tile.k = w.S > 0 ? run_steps : 0;
-  tile.segments = w.R;
-  tile.lda = w.stride_w * band.pixel;
+  tile.k = taps > 0 ? taps * c.x.C / runs : 0;
+  tile.segments = line.rows.end - line.rows.begin;
+  tile.lda = line.a_stride;
   tile.a_segment = w.dilation_h * band.row;
-  tile.ldc = c.y.pixel;
-  const gemm::RowTiles tiles(w.Q);
+  tile.ldc = line.y_stride;
+  const gemm::RowTiles tiles(line.count);
   const int64_t panel_stride = gemm::panel_stride<T>(w.R * w.S * c.x.C);
+  const int64_t first_step = (line.rows.begin * w.S + line.columns.begin) * c.x.C;
+  const T* a =
+      line.a + line.rows.begin * tile.a_segment + line.columns.begin * w.dilation_w * band.pixel;
   for (int64_t t = 0; t < tiles.count; t++) {
-    const int64_t q = tiles.begin(t);
+    const int64_t i = tiles.begin(t);
     for (int64_t panel = first_panel; panel < end_panel; panel++) {
       const int64_t k = panel * kColumns;
       const int columns = static_cast<int>(at_most(kColumns, c.y.C - k));
       tile.ldb = gemm::packed_ld<T>(columns);
       tile.b_segment = w.S * c.x.C * tile.ldb;
-      tile.c = y + q * c.y.pixel + k;
-      for (int64_t run = 0; run < at_least(runs, 1); run++) {
-        const bool last = run + 1 >= runs;
-        tile.a = a + q * tile.lda + run * w.dilation_w * band.pixel;
-        tile.b = c.weights + panel * panel_stride + run * run_steps * tile.ldb;
+      tile.c = line.y + i * line.y_stride + k;
+      for (int64_t run = 0; run < runs; run++) {
+        const bool last = run + 1 == runs;
+        tile.a = a + i * tile.lda + run * w.dilation_w * band.pixel;
+        tile.b = c.weights + panel * panel_stride + (first_step + run * tile.k) * tile.ldb;
         tile.accumulate = run > 0;
         tile.bias = last && c.bias != nullptr ? c.bias + k : nullptr;
         tile.relu = last && c.relu;
@@ -120,15 +134,98 @@ inline void correlate_unit(const Correlation<T>& c, const CorrelationPlan& plan,
       else if (first == 0 || !copied)
         band = make_band(c.x, w, copied, n, first_p, rows, memory);
       for (int64_t row = 0; row < rows; row++)
-        correlate_row(c, band, band.data + row * w.stride_h * band.row, c.y.at(n, first_p + row, 0),
-                      first, end);
+        correlate_line(c, band,
+                       {band.data + row * w.stride_h * band.row,
+                        w.stride_w * band.pixel,
+                        c.y.at(n, first_p + row, 0),
+                        c.y.pixel,
+                        w.Q,
+                        {0, w.R},
+                        {0, w.S}},
+                       first, end);
     }
   }
+}
+
+// Small images in large batches: a tile is the same window in several images. Its part inside the
+// image is known, so padding costs neither memory nor multiplications (a fifth of them for 3 x 3 on
+// 7 x 7), and tiles are higher than the few windows of a row.
+struct BatchPlan {
+  int64_t tiles;        // of images
+  int64_t bands, rows;  // each with bands of so many rows of windows
+};
+
+template <class T>
+inline bool plan_batch(const Correlation<T>& c, BatchPlan& plan) {
+  const Windows& w = c.windows;
+  if (w.R * w.S <= 1 || c.x.N < 2) return false;
+  // What a tile costs: its multiplications and the loads of weights, which all its rows share.
+  const auto cost = [](int64_t rows) {
+    const gemm::RowTiles tiles(rows);
+    return static_cast<double>(rows) + 1.5 * static_cast<double>(tiles.count);
+  };
+  int64_t rows = 0, columns = 0;  // kernel rows (columns) inside, over all p (q)
+  for (int64_t p = 0; p < w.P; p++) {
+    const Taps taps = taps_inside(p * w.stride_h + w.top, w.dilation_h, w.R, c.x.H);
+    rows += at_least(taps.end - taps.begin, 0);
+  }
+  for (int64_t q = 0; q < w.Q; q++) {
+    const Taps taps = taps_inside(q * w.stride_w + w.left, w.dilation_w, w.S, c.x.W);
+    columns += at_least(taps.end - taps.begin, 0);
+  }
+  const double by_rows = static_cast<double>(c.x.N * w.P * w.R * w.S) * cost(w.Q);
+  const double by_images = static_cast<double>(rows * columns) * cost(c.x.N);
+  if (by_images > 0.96 * by_rows) return false;
+  plan.tiles = gemm::RowTiles(c.x.N).count;
+  plan.rows = ceil_div(w.P, at_most(ceil_div(8, plan.tiles), w.P));
+  plan.bands = ceil_div(w.P, plan.rows);
+  return true;
+}
+
+template <class T>
+inline void correlate_batch_unit(const Correlation<T>& c, const BatchPlan& plan, int64_t unit) {
+  const Windows& w = c.windows;
+  const gemm::RowTiles images(c.x.N);
+  const int64_t first_image = images.begin(unit / plan.bands);
+  const int64_t count = images.rows(unit / plan.bands);
+  const int64_t first_p = unit % plan.bands * plan.rows;
+  const int64_t end_p = at_most(first_p + plan.rows, w.P);
+  // Copies of the images, a little more than an image apart: images of a multiple of 4 KB would
+  // fall into the same sets of the first-level cache.
+  const int64_t begin_h = at_most(at_least(first_p * w.stride_h + w.top, 0), c.x.H);
+  const int64_t end_h = at_least(
+      at_most((end_p - 1) * w.stride_h + w.top + (w.R - 1) * w.dilation_h + 1, c.x.H), begin_h);
+  const int64_t row = c.x.W * c.x.C, line = 64 / int64_t{sizeof(T)};
+  const int64_t stride = ((end_h - begin_h) * row / line | 1) * line + 2 * line;
+  Scratch<T> memory(count * stride);
+  for (int64_t i = 0; i < count; i++)
+    copy_band(c.x, first_image + i, begin_h, end_h - begin_h, 0, c.x.W, memory.get() + i * stride);
+  const int64_t panels = gemm::panel_count<T>(c.y.C);
+  const Band<T> band{memory.get(), row, c.x.C};
+  for (int64_t panel = 0; panel < panels; panel++)
+    for (int64_t p = first_p; p < end_p; p++)
+      for (int64_t q = 0; q < w.Q; q++) {
+        const int64_t h = p * w.stride_h + w.top, v = q * w.stride_w + w.left;
+        Taps rows = taps_inside(h, w.dilation_h, w.R, c.x.H);
+        Taps columns = taps_inside(v, w.dilation_w, w.S, c.x.W);
+        if (rows.begin >= rows.end || columns.begin >= columns.end) rows = columns = {0, 0};
+        correlate_line(c, band,
+                       {band.data + (h - begin_h) * row + v * c.x.C, stride,
+                        c.y.at(first_image, p, q), c.y.image, count, rows, columns},
+                       panel, panel + 1);
+      }
 }
 
 template <class T>
 inline void correlate(const Correlation<T>& c) {
   if (c.windows.P <= 0 || c.windows.Q <= 0) return;
+  BatchPlan batch;
+  if (plan_batch(c, batch)) {
+    parallel_for(batch.tiles * batch.bands, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t unit = begin; unit < end; unit++) correlate_batch_unit(c, batch, unit);
+    });
+    return;
+  }
   const CorrelationPlan plan = plan_correlation(c);
   parallel_for(plan.units, 1, [&](int64_t begin, int64_t end) {
     for (int64_t unit = begin; unit < end; unit++) correlate_unit(c, plan, unit);

@@ -12,16 +12,6 @@ namespace weft::cpu::WEFT_ISA::conv {
 using simd::kLanes;
 using simd::Vec;
 
-// Which of `taps` positions, `dilation` apart from `start` on, lie in [0, size).
-struct Taps {
-  int64_t begin, end;
-};
-WEFT_INLINE Taps taps_inside(int64_t start, int64_t dilation, int64_t taps, int64_t size) {
-  const int64_t begin = start >= 0 ? 0 : ceil_div(-start, dilation);
-  const int64_t end = start >= size ? 0 : at_most(taps, (size - 1 - start) / dilation + 1);
-  return {at_most(begin, taps), end};
-}
-
 // Windows [begin, end) of a row have all their columns inside the image.
 WEFT_INLINE Taps whole_windows(const Windows& w, int64_t W) {
   const int64_t begin = w.left >= 0 ? 0 : ceil_div(-w.left, w.stride_w);
