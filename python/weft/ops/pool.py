@@ -134,7 +134,7 @@ def _pool(
         raise ValueError(f"{op}: x must be (batch, height, width, channels), got shape {x.shape}")
     window = pair(op, "pool_size", pool_size)
     step = window if strides is None else pair(op, "strides", strides)
-    pad = padding_of(op, padding, x.shape[1:3], window, step)  # type: ignore[arg-type]
+    pad = padding_of(op, padding, x.shape[1:3], window, step)
     y: Tensor = function.apply(x, _Geometry(window, step, pad))
     return to_channels_first(y) if channels_first else y
 
