@@ -1,0 +1,247 @@
+// Two passes over a row while it is in the first cache: the largest logit, then the sum of
+// exponentials. The backward pass computes the exponentials again, which is cheaper than writing
+// and reading the probabilities.
+#include "ops/cross_entropy.h"
+
+#include <math.h>
+
+#include "core/parallel.h"
+#include "cpu/isa.h"
+#include "cpu/simd.h"
+#include "cpu/simd_math.h"
+
+namespace weft::cpu::WEFT_ISA {
+namespace {
+
+using simd::Vec;
+
+constexpr int64_t kGrain = 16 * 1024;  // logits in a chunk
+
+template <class T>
+struct Statistics {
+  T largest, scale;  // scale = sum(t) / sum(exp(x - largest))
+};
+
+// f(v, at, n) for each vector of a row: n is the number of lanes filled, the last may be fewer.
+template <class T, class F>
+WEFT_INLINE void for_each_vector(int64_t C, F&& f) {
+  constexpr int kLanes = simd::kLanes<T>;
+  int64_t c = 0;
+  for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
+  if (c < C) f(c, static_cast<int>(C - c));
+}
+
+// n logits; the lanes beyond them hold minus infinity, whose exponential is 0.
+template <class T>
+WEFT_INLINE Vec<T> load_logits(const T* x, int n) {
+  constexpr int kLanes = simd::kLanes<T>;
+  if (n == kLanes) return simd::load(x);
+  simd::Mask<T> lane;
+  for (int i = 0; i < kLanes; i++) lane[i] = i;
+  const auto filled = lane < static_cast<typename simd::SignedOf<T>::type>(n);
+  return simd::select(filled, simd::load_partial(x, n), simd::broadcast(T(-INFINITY)));
+}
+template <class T>
+WEFT_INLINE Vec<T> load_some(const T* p, int n) {
+  return n == simd::kLanes<T> ? simd::load(p) : simd::load_partial(p, n);
+}
+template <class T>
+WEFT_INLINE void store_some(T* p, Vec<T> v, int n) {
+  if (n == simd::kLanes<T>)
+    simd::store(p, v);
+  else
+    simd::store_partial(p, v, n);
+}
+
+template <class T>
+WEFT_INLINE T largest_of(const T* x, int64_t C) {
+  Vec<T> largest = simd::broadcast(T(-INFINITY));
+  // A NaN in the row may be lost here; it comes back through the sum of exponentials.
+  for_each_vector<T>(
+      C, [&](int64_t c, int n) { largest = simd::max(load_logits(x + c, n), largest); });
+  return simd::reduce_max<T>(largest);
+}
+
+// Reads a class number of any dtype; -1 for what is no integer.
+struct Labels {
+  const void* data;
+  DType dtype;
+
+  template <class F>
+  static int64_t whole(F value) {
+    const double d = static_cast<double>(value);
+    return d >= 0 && d < 9e15 && d == floor(d) ? static_cast<int64_t>(d) : -1;
+  }
+  int64_t operator[](int64_t i) const {
+    switch (dtype) {
+      case DType::boolean: return static_cast<const bool*>(data)[i];
+      case DType::uint8: return static_cast<const uint8_t*>(data)[i];
+      case DType::uint16: return static_cast<const uint16_t*>(data)[i];
+      case DType::uint32: return static_cast<const uint32_t*>(data)[i];
+      case DType::uint64: return static_cast<const int64_t*>(data)[i];
+      case DType::int8: return static_cast<const int8_t*>(data)[i];
+      case DType::int16: return static_cast<const int16_t*>(data)[i];
+      case DType::int32: return static_cast<const int32_t*>(data)[i];
+      case DType::int64: return static_cast<const int64_t*>(data)[i];
+      case DType::float16: return whole(static_cast<float>(static_cast<const Float16*>(data)[i]));
+      case DType::bfloat16: return whole(static_cast<float>(static_cast<const BFloat16*>(data)[i]));
+      case DType::float32: return whole(static_cast<const float*>(data)[i]);
+      case DType::float64: return whole(static_cast<const double*>(data)[i]);
+    }
+    return -1;
+  }
+};
+
+// Keeps the smallest row that was ever reported, whichever thread sees it first.
+void report_row(int64_t* bad_row, int64_t row) {
+  int64_t seen = __atomic_load_n(bad_row, __ATOMIC_RELAXED);
+  while (
+      (seen < 0 || row < seen) &&
+      !__atomic_compare_exchange_n(bad_row, &seen, row, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+template <class T>
+WEFT_INLINE T sparse_row(const CrossEntropyParams& p, const T* x, int64_t label,
+                         Statistics<T>& statistics) {
+  const T largest = largest_of(x, p.C);
+  const Vec<T> shift = simd::broadcast(largest);
+  Vec<T> sum{}, shifted{};
+  if (p.off == 0) {
+    for_each_vector<T>(p.C,
+                       [&](int64_t c, int n) { sum += simd::exp(load_logits(x + c, n) - shift); });
+  } else {
+    for_each_vector<T>(p.C, [&](int64_t c, int n) {
+      const Vec<T> v = load_logits(x + c, n) - shift;
+      sum += simd::exp(v);
+      // Missing lanes are minus infinity and must not count; so must no real one (0 * inf).
+      shifted += simd::select(v == simd::broadcast(T(-INFINITY)), Vec<T>{}, v);
+    });
+  }
+  const T total = simd::reduce_add<T>(sum);
+  const T on = static_cast<T>(p.on), off = static_cast<T>(p.off);
+  const T target_sum = static_cast<T>(p.on + p.off * static_cast<double>(p.C));
+  statistics = {largest, target_sum / total};
+  const T log_total = static_cast<T>(log(static_cast<double>(total)));
+  T loss = target_sum * log_total - on * (x[label] - largest);
+  if (p.off != 0) loss -= off * simd::reduce_add<T>(shifted);
+  return loss;
+}
+
+template <class T>
+WEFT_INLINE T dense_row(const CrossEntropyParams& p, const T* x, const T* y,
+                        Statistics<T>& statistics) {
+  const T largest = largest_of(x, p.C);
+  const Vec<T> shift = simd::broadcast(largest), on = simd::broadcast(static_cast<T>(p.on)),
+               off = simd::broadcast(static_cast<T>(p.off));
+  Vec<T> sum{}, weights{}, product{};
+  for_each_vector<T>(p.C, [&](int64_t c, int n) {
+    const Vec<T> v = load_logits(x + c, n) - shift;
+    sum += simd::exp(v);
+    Vec<T> t = on * load_some(y + c, n) + off;
+    if (n < simd::kLanes<T>) t = simd::select(v == simd::broadcast(T(-INFINITY)), Vec<T>{}, t);
+    weights += t;
+    product += simd::select(t == Vec<T>{}, Vec<T>{}, t * v);  // 0 * inf is 0 here
+  });
+  const T total = simd::reduce_add<T>(sum), target_sum = simd::reduce_add<T>(weights);
+  statistics = {largest, target_sum / total};
+  return target_sum * static_cast<T>(log(static_cast<double>(total))) -
+         simd::reduce_add<T>(product);
+}
+
+template <class T>
+void sparse(const CrossEntropyParams& p, const Operand* operands) {
+  const T* x = operands[0].as<T>();
+  const Labels labels{operands[1].data, operands[1].dtype};
+  T* loss = operands[2].as<T>();
+  auto* statistics = operands[3].as<Statistics<T>>();
+  int64_t* bad_row = operands[4].as<int64_t>();
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t label = labels[row];
+      loss[row] = 0;
+      statistics[row] = {};
+      if (p.ignores && label == p.ignored) continue;
+      if (label >= 0 && label < p.C)
+        loss[row] = sparse_row(p, x + row * p.C, label, statistics[row]);
+      else
+        report_row(bad_row, row);
+    }
+  });
+}
+
+template <class T>
+void dense(const CrossEntropyParams& p, const Operand* operands) {
+  const T *x = operands[0].as<T>(), *y = operands[1].as<T>();
+  T* loss = operands[2].as<T>();
+  auto* statistics = operands[3].as<Statistics<T>>();
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++)
+      loss[row] = dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
+  });
+}
+
+// dx = g * (scale * exp(x - largest) - off) of one row; the caller subtracts the labels' part.
+template <class T>
+WEFT_INLINE void sparse_row_backward(const CrossEntropyParams& p, const T* x, T g, int64_t label,
+                                     const Statistics<T>& statistics, T* dx) {
+  const Vec<T> shift = simd::broadcast(statistics.largest),
+               scale = simd::broadcast(g * statistics.scale),
+               off = simd::broadcast(g * static_cast<T>(p.off));
+  for_each_vector<T>(p.C, [&](int64_t c, int n) {
+    store_some(dx + c, scale * simd::exp(load_some(x + c, n) - shift) - off, n);
+  });
+  dx[label] -= g * static_cast<T>(p.on);
+}
+
+template <class T>
+void sparse_backward(const CrossEntropyParams& p, const Operand* operands) {
+  const T *dloss = operands[0].as<T>(), *x = operands[1].as<T>();
+  const int64_t stride = operands[0].strides[0];
+  const Labels labels{operands[2].data, operands[2].dtype};
+  const auto* statistics = operands[3].as<const Statistics<T>>();
+  T* dx = operands[4].as<T>();
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t label = labels[row];
+      T* out = dx + row * p.C;
+      // The forward pass has refused every other label but the ignored one.
+      if (label >= 0 && label < p.C && !(p.ignores && label == p.ignored))
+        sparse_row_backward(p, x + row * p.C, dloss[row * stride], label, statistics[row], out);
+      else
+        for (int64_t c = 0; c < p.C; c++) out[c] = 0;
+    }
+  });
+}
+
+template <class T>
+void dense_backward(const CrossEntropyParams& p, const Operand* operands) {
+  const T *dloss = operands[0].as<T>(), *x = operands[1].as<T>(), *y = operands[2].as<T>();
+  const int64_t stride = operands[0].strides[0];
+  const auto* statistics = operands[3].as<const Statistics<T>>();
+  T* dx = operands[4].as<T>();
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const T g = dloss[row * stride];
+      const Vec<T> shift = simd::broadcast(statistics[row].largest),
+                   scale = simd::broadcast(g * statistics[row].scale),
+                   on = simd::broadcast(g * static_cast<T>(p.on)),
+                   off = simd::broadcast(g * static_cast<T>(p.off));
+      for_each_vector<T>(p.C, [&](int64_t c, int n) {
+        const int64_t at = row * p.C + c;
+        const Vec<T> probability = scale * simd::exp(load_some(x + at, n) - shift);
+        store_some(dx + at, probability - on * load_some(y + at, n) - off, n);
+      });
+    }
+  });
+}
+
+}  // namespace
+}  // namespace weft::cpu::WEFT_ISA
+
+#define FOR_ONE_DTYPE(T)                                                                      \
+  kernel_entry<&sparse<T>>(kernels::sparse_cross_entropy, dtype_of<T>),                       \
+      kernel_entry<&dense<T>>(kernels::dense_cross_entropy, dtype_of<T>),                     \
+      kernel_entry<&sparse_backward<T>>(kernels::sparse_cross_entropy_backward, dtype_of<T>), \
+      kernel_entry<&dense_backward<T>>(kernels::dense_cross_entropy_backward, dtype_of<T>)
+WEFT_CPU_KERNELS(cross_entropy, FOR_ONE_DTYPE(float), FOR_ONE_DTYPE(double))

@@ -1,0 +1,133 @@
+#include "ops/cross_entropy.h"
+
+#include "bindings/binding.h"
+#include "core/launch.h"
+#include "ops/cast.h"
+
+namespace weft {
+
+namespace kernels {
+constinit Kernel<CrossEntropyParams> sparse_cross_entropy("sparse_cross_entropy");
+constinit Kernel<CrossEntropyParams> dense_cross_entropy("dense_cross_entropy");
+constinit Kernel<CrossEntropyParams> sparse_cross_entropy_backward("sparse_cross_entropy_backward");
+constinit Kernel<CrossEntropyParams> dense_cross_entropy_backward("dense_cross_entropy_backward");
+}  // namespace kernels
+
+namespace {
+
+constexpr const char* kOp = "softmax_cross_entropy";
+
+struct Problem {
+  CrossEntropyParams params;
+  bool sparse;
+  Shape rows;   // of the losses
+  DType dtype;  // of the arithmetic
+};
+
+Problem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
+                     std::optional<int64_t> ignore_class) {
+  check(x.ndim() >= 1, kOp, ": the logits need an axis of classes, got shape ", x.shape());
+  check_type(is_floating(x.dtype()), kOp, ": the logits must be floating-point, got ", x.dtype());
+  check(label_smoothing >= 0 && label_smoothing <= 1, kOp,
+        ": label_smoothing must lie in [0, 1], got ", label_smoothing);
+  Problem p{};
+  for (int i = 0; i + 1 < x.ndim(); i++) p.rows.push_back(x.dim(i));
+  p.sparse = y.shape() == p.rows;
+  check(p.sparse || y.shape() == x.shape(), kOp, ": the labels of logits ", x.shape(),
+        " must be class numbers of shape ", p.rows, " or rows of weights of shape ", x.shape(),
+        ", got ", y.shape());
+  check(p.sparse || !ignore_class, kOp, ": ignore_class needs class numbers, not rows of weights");
+  const int64_t C = x.dim(-1);
+  check(C > 0 || num_elements(p.rows) == 0, kOp, ": the logits have no classes, shape ", x.shape());
+  p.params = {num_elements(p.rows),     C,
+              1 - label_smoothing,      C > 0 ? label_smoothing / static_cast<double>(C) : 0,
+              ignore_class.has_value(), ignore_class.value_or(0)};
+  p.dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  return p;
+}
+
+// Rows as the kernels want them: (N, C) without gaps, in the dtype of the arithmetic.
+Tensor as_rows(const Tensor& t, const Problem& p) {
+  return try_reshape(contiguous(cast(t, p.dtype)), {p.params.N, p.params.C});
+}
+Tensor as_labels(const Tensor& y, const Problem& p) {
+  return p.sparse ? try_reshape(contiguous(y), {p.params.N}) : as_rows(y, p);
+}
+
+// About 10 vector operations and one exponential for each logit.
+Cost cost_of(const Problem& p, int64_t bytes) { return {14 * p.params.N * p.params.C, bytes}; }
+
+[[noreturn]] void fail_label(const Tensor& labels, int64_t row, const Shape& shape, int64_t C) {
+  const Tensor label = cast(try_reshape(slice(labels, 0, row, 1, 1), {}), DType::float64);
+  std::ostringstream where;
+  if (shape.size() == 1) {
+    where << "row " << row;
+  } else {
+    Dims index(shape.size());
+    for (int axis = shape.size() - 1; axis >= 0; axis--) {
+      index[axis] = row % shape[axis];
+      row /= shape[axis];
+    }
+    where << "position " << index;
+  }
+  fail(ErrorKind::value, kOp, ": label ", *label.data_as<double>(), " at ", where.str(),
+       " is not the number of a class: with ", C, " classes labels are integers from 0 to ", C - 1);
+}
+
+void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Tensor& loss,
+                   const Tensor& statistics) {
+  const Tensor bad_row = full({1}, -1, DType::int64, x.device());
+  launch(kernels::sparse_cross_entropy, p.dtype, p.params,
+         cost_of(p, bytes_of(x) + bytes_of(y) + bytes_of(loss)), {&x, &y},
+         {&loss, &statistics, &bad_row});
+  if (bad_row.is_meta()) return;
+  if (const int64_t row = *bad_row.data_as<int64_t>(); row >= 0)
+    fail_label(y, row, p.rows, p.params.C);
+}
+
+}  // namespace
+
+std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
+                                                double label_smoothing,
+                                                std::optional<int64_t> ignore_class) {
+  const Problem p = make_problem(x, y, label_smoothing, ignore_class);
+  const Tensor loss = Tensor::empty(p.rows, p.dtype, x.device());
+  const Tensor statistics = Tensor::empty({p.params.N, 2}, p.dtype, x.device());
+  if (p.params.N == 0) return {cast(loss, x.dtype()), statistics};
+  const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
+  if (p.sparse)
+    launch_sparse(p, logits, labels, loss, statistics);
+  else
+    launch(kernels::dense_cross_entropy, p.dtype, p.params,
+           cost_of(p, bytes_of(logits) + bytes_of(labels) + bytes_of(loss)), {&logits, &labels},
+           {&loss, &statistics});
+  return {cast(loss, x.dtype()), statistics};
+}
+
+Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
+                                      const Tensor& statistics, double label_smoothing,
+                                      std::optional<int64_t> ignore_class) {
+  const Problem p = make_problem(x, y, label_smoothing, ignore_class);
+  check(dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ", dloss.shape(),
+        ", the losses ", p.rows);
+  const Tensor dx = Tensor::empty(x.shape(), p.dtype, x.device());
+  if (dx.size() == 0) return cast(dx, x.dtype());
+  Tensor gradients = try_reshape(cast(dloss, p.dtype), {p.params.N});  // may be a broadcast number
+  if (!gradients.defined()) gradients = try_reshape(contiguous(cast(dloss, p.dtype)), {p.params.N});
+  const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
+  launch(p.sparse ? kernels::sparse_cross_entropy_backward : kernels::dense_cross_entropy_backward,
+         p.dtype, p.params, cost_of(p, 2 * bytes_of(logits) + bytes_of(labels)),
+         {&gradients, &logits, &labels, &statistics}, {&dx});
+  return cast(dx, x.dtype());
+}
+
+WEFT_BINDING(cross_entropy) {
+  namespace py = pybind11;
+  m.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("x"), py::arg("y"),
+        py::arg("label_smoothing") = 0.0, py::arg("ignore_class") = std::nullopt);
+  m.def("softmax_cross_entropy_backward", &softmax_cross_entropy_backward, py::arg("dloss"),
+        py::arg("x"), py::arg("y"), py::arg("statistics"), py::arg("label_smoothing") = 0.0,
+        py::arg("ignore_class") = std::nullopt);
+}
+
+}  // namespace weft

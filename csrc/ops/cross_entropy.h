@@ -1,0 +1,50 @@
+// Softmax cross-entropy, fused: the loss of each row of logits, and its gradient, without the
+// probabilities ever being stored.
+//
+//   loss[n] = -sum_c t[n,c] log softmax(x[n,:])[c]
+//   dx[n,c] = dloss[n] * (sum(t[n,:]) softmax(x[n,:])[c] - t[n,c])
+//
+// where the target t = on * y + off (label smoothing s: on = 1 - s, off = s / C) and y is given as
+// class numbers (sparse) or as a row of weights (dense). Sums run relative to the row's largest
+// logit, so that nothing overflows and a confident row keeps its digits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "core/kernel.h"
+#include "core/tensor.h"
+
+namespace weft {
+
+struct CrossEntropyParams {
+  int64_t N, C;    // x: (N, C)
+  double on, off;  // target = on * y + off
+  bool ignores;    // rows whose class number is `ignored` have no loss and no gradient
+  int64_t ignored;
+};
+
+namespace kernels {
+// Operands: x, y (N,) of any integer or floating dtype, loss (N,), statistics (N, 2), bad_row.
+// The statistics of a row are its largest logit and sum(t) / sum(exp(x - largest)).
+// bad_row (int64): the first row whose class number is no integer in [0, C), else -1.
+extern Kernel<CrossEntropyParams> sparse_cross_entropy;
+// Operands: x, y (N, C), loss, statistics.
+extern Kernel<CrossEntropyParams> dense_cross_entropy;
+// Operands: dloss (N,) of any stride, x, y, statistics, dx.
+extern Kernel<CrossEntropyParams> sparse_cross_entropy_backward;
+extern Kernel<CrossEntropyParams> dense_cross_entropy_backward;
+}  // namespace kernels
+
+// x: (..., C). y: class numbers of shape (...), or weights of the shape and dtype of x.
+// Gives the losses (...) and the statistics that the backward pass needs.
+// ValueError for a class number outside [0, C), with its row.
+std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
+                                                double label_smoothing,
+                                                std::optional<int64_t> ignore_class);
+Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
+                                      const Tensor& statistics, double label_smoothing,
+                                      std::optional<int64_t> ignore_class);
+
+}  // namespace weft
