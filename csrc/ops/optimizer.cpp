@@ -258,6 +258,38 @@ TensorList borrow(const pybind11::sequence& tensors) {
   return borrowed;
 }
 
+// What stays the same from step to step, so that a step hands over nothing but the gradients.
+class UpdatePlan {
+ public:
+  UpdatePlan(const UpdateSettings& settings, std::vector<Tensor> parameters,
+             std::vector<Tensor> slots, std::vector<bool> decayed, Tensor rate, Tensor iterations,
+             const Tensor* momentum_product)
+      : settings_(settings),
+        parameters_(std::move(parameters)),
+        slots_(std::move(slots)),
+        decayed_(std::move(decayed)),
+        rate_(std::move(rate)),
+        iterations_(std::move(iterations)),
+        momentum_product_(momentum_product ? *momentum_product : Tensor()) {
+    for (const Tensor& t : parameters_) parameter_list_.push_back(&t);
+    for (const Tensor& t : slots_) slot_list_.push_back(&t);
+  }
+  UpdatePlan(const UpdatePlan&) = delete;  // the lists point into it
+  UpdatePlan& operator=(const UpdatePlan&) = delete;
+
+  void update(const pybind11::sequence& gradients) const {
+    optimizer_update(settings_, parameter_list_, borrow(gradients), slot_list_, decayed_, rate_,
+                     iterations_, momentum_product_);
+  }
+
+ private:
+  UpdateSettings settings_;
+  std::vector<Tensor> parameters_, slots_;
+  std::vector<bool> decayed_;
+  Tensor rate_, iterations_, momentum_product_;
+  TensorList parameter_list_, slot_list_;
+};
+
 }  // namespace
 
 WEFT_BINDING(optimizer) {
@@ -288,17 +320,12 @@ WEFT_BINDING(optimizer) {
       .def_readwrite("clip_norm", &UpdateSettings::clip_norm)
       .def_readwrite("global_clip_norm", &UpdateSettings::global_clip_norm)
       .def_property_readonly("slot_count", &slot_count);
-  m.def(
-      "optimizer_update",
-      [](const UpdateSettings& settings, const py::sequence& parameters,
-         const py::sequence& gradients, const py::sequence& slots, const std::vector<bool>& decayed,
-         const Tensor& rate, const Tensor& iterations, const Tensor* momentum_product) {
-        optimizer_update(settings, borrow(parameters), borrow(gradients), borrow(slots), decayed,
-                         rate, iterations, momentum_product ? *momentum_product : Tensor());
-      },
-      py::arg("settings"), py::arg("parameters"), py::arg("gradients"), py::arg("slots"),
-      py::arg("decayed"), py::arg("rate"), py::arg("iterations"),
-      py::arg("momentum_product") = nullptr);
+  py::class_<UpdatePlan>(m, "UpdatePlan")
+      .def(py::init<const UpdateSettings&, std::vector<Tensor>, std::vector<Tensor>,
+                    std::vector<bool>, Tensor, Tensor, const Tensor*>(),
+           py::arg("settings"), py::arg("parameters"), py::arg("slots"), py::arg("decayed"),
+           py::arg("rate"), py::arg("iterations"), py::arg("momentum_product") = nullptr)
+      .def("update", &UpdatePlan::update, py::arg("gradients"));
   m.def(
       "sums_of_squares",
       [](const py::sequence& tensors) { return sums_of_squares(borrow(tensors)); },

@@ -1,0 +1,67 @@
+"""Optimizers (names, arguments and formulas of keras.optimizers)."""
+
+from typing import Any
+
+from weft.errors import module_getattr
+from weft.lookup import find, name_table
+from weft.optimizers import schedules
+from weft.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from weft.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
+from weft.optimizers.first_order import SGD
+from weft.optimizers.minimizing import Minimum, minimize
+from weft.optimizers.optimizer import Optimizer
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Minimum",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "minimize",
+    "schedules",
+    "serialize",
+]
+
+TABLE = name_table([SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Nadam, RMSprop], {})
+
+
+def get(identifier: Any) -> Any:
+    """The optimizer of a name, a configuration, or an optimizer itself.
+
+    Raises:
+        ValueError: If the name is unknown, with the nearest known one.
+
+    Example:
+        >>> import weft
+        >>> float(weft.optimizers.get("sgd").learning_rate)
+        0.01
+    """
+    found = find(identifier, TABLE, "optimizer")
+    if found is not None and not isinstance(found, Optimizer) and not hasattr(found, "apply"):
+        raise ValueError(f"an optimizer is a name or an Optimizer, not {identifier!r}")
+    return found
+
+
+def serialize(optimizer: Optimizer) -> Any:
+    """The configuration of an optimizer, as JSON can hold it."""
+    from weft.saving import serialize as serialize_object
+
+    return serialize_object(optimizer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The optimizer that `serialize` described."""
+    from weft.saving import deserialize as deserialize_object
+
+    return deserialize_object(config, custom_objects)
+
+
+__getattr__ = module_getattr(__name__, {name: globals()[name] for name in __all__})

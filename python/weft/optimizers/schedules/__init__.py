@@ -1,0 +1,43 @@
+"""Learning rates that change with the step (names and formulas of keras.optimizers.schedules)."""
+
+from typing import Any
+
+from weft.errors import module_getattr
+from weft.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
+from weft.optimizers.schedules.decay import (
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+from weft.optimizers.schedules.schedule import LearningRateSchedule
+
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
+
+
+def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
+    """The configuration of a schedule, as JSON can hold it."""
+    from weft.saving import serialize as serialize_object
+
+    return serialize_object(learning_rate_schedule)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> LearningRateSchedule:
+    """The schedule that `serialize` described."""
+    from weft.saving import deserialize as deserialize_object
+
+    schedule: LearningRateSchedule = deserialize_object(config, custom_objects)
+    return schedule
+
+
+__getattr__ = module_getattr(__name__, {name: globals()[name] for name in __all__})
