@@ -9,6 +9,8 @@
 #include "core/tensor.h"
 #include "ops/functors.h"
 
+struct _object;  // PyObject
+
 namespace weft {
 
 // What the contract needs to know of a functor.
@@ -45,6 +47,9 @@ Tensor elementwise(const ElementwiseOp& op, const ElementwiseInput* inputs);
 // Into an existing tensor, which may be one of the inputs. Its shape must be the result's, and its
 // dtype must be able to hold the result's kind; a float result never goes into integers.
 void elementwise_into(const ElementwiseOp& op, const ElementwiseInput* inputs, const Tensor& out);
+
+// A `_C.Tensor` or a Python number; TypeError for anything else.
+ElementwiseInput elementwise_input(const char* op, _object* object);
 
 template <class F, class... Tensors>
 Tensor elementwise(const Tensors&... tensors) {

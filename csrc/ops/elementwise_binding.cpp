@@ -55,10 +55,7 @@ PyObject* call(const ElementwiseOp& op, PyObject* const* args, Py_ssize_t count,
     out = args[count];
   }
   ElementwiseInput inputs[kMaxElementwiseInputs];
-  for (Py_ssize_t k = 0; k < count; k++) {
-    inputs[k].tensor = tensor_in(args[k]);
-    if (inputs[k].tensor == nullptr) inputs[k].number = number_in(op.name, args[k]);
-  }
+  for (Py_ssize_t k = 0; k < count; k++) inputs[k] = elementwise_input(op.name, args[k]);
   if (out == Py_None) return py::cast(elementwise(op, inputs)).release().ptr();
   const Tensor* target = tensor_in(out);
   check_type(target != nullptr, op.name, ": out must be a tensor, got ", Py_TYPE(out)->tp_name);
@@ -102,6 +99,13 @@ void define_all(py::module_& m, FunctorList<Functors...>) {
 }
 
 }  // namespace
+
+ElementwiseInput elementwise_input(const char* op, PyObject* object) {
+  ElementwiseInput input;
+  input.tensor = tensor_in(object);
+  if (input.tensor == nullptr) input.number = number_in(op, object);
+  return input;
+}
 
 WEFT_BINDING(elementwise) {
   define_all(m, functors::Arithmetic{});

@@ -65,7 +65,7 @@ struct BitwiseInvert : Elementwise<1, Domain::integers> {
 
 // Shifts by the width or more (or by a negative number) push every bit out, as in NumPy.
 struct LeftShift : Elementwise<2, Domain::whole_numbers> {
-  static constexpr const char* kName = "left_shift";
+  static constexpr const char* kName = "bitwise_left_shift";
   WEFT_APPLY T apply(T a, T b) {
     constexpr uint64_t kWidth = 8 * sizeof(T);
     const auto by = static_cast<uint64_t>(b);
@@ -73,7 +73,7 @@ struct LeftShift : Elementwise<2, Domain::whole_numbers> {
   }
 };
 struct RightShift : Elementwise<2, Domain::whole_numbers> {
-  static constexpr const char* kName = "right_shift";
+  static constexpr const char* kName = "bitwise_right_shift";
   WEFT_APPLY T apply(T a, T b) {
     constexpr uint64_t kWidth = 8 * sizeof(T);
     const auto by = static_cast<uint64_t>(b);

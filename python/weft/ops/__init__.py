@@ -1,11 +1,17 @@
 """Operations on tensors: one module per family, one line here per module."""
 
+from weft.ops.activation import *
+from weft.ops.arithmetic import *
 from weft.ops.cast import *
+from weft.ops.comparison import *
 from weft.ops.conv import *
 from weft.ops.creation import *
 from weft.ops.dropout import *
+from weft.ops.elementwise import *
 from weft.ops.indexing import *
 from weft.ops.join import *
 from weft.ops.pool import *
+from weft.ops.rectifier import *
 from weft.ops.shape import *
 from weft.ops.sort import *
+from weft.ops.trigonometry import *

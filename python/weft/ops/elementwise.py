@@ -1,0 +1,521 @@
+"""Elementwise functions of one tensor: rounding, roots, exponentials, logarithms."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+from weft import _C, ops
+from weft.autograd.recording import Function
+from weft.tensor import Tensor, as_tensor
+
+__all__ = [
+    "abs",
+    "absolute",
+    "ceil",
+    "erf",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "negative",
+    "positive",
+    "reciprocal",
+    "round",
+    "rsqrt",
+    "sign",
+    "sqrt",
+    "square",
+    "trunc",
+]
+
+_LN2 = math.log(2.0)
+_LN10 = math.log(10.0)
+_ERF_SLOPE = 2.0 / math.sqrt(math.pi)  # erf'(0)
+
+
+class Negative(Function):
+    """Saves nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.negative(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return -dy
+
+
+def negative(x: Any) -> Tensor:
+    """The element with its sign changed. Raises TypeError for bools, as NumPy does.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.negative([1.0, -2.0]).tolist()
+        [-1.0, 2.0]
+    """
+    return Negative.apply(as_tensor(x))
+
+
+def positive(x: Any) -> Tensor:
+    """A copy of `x`.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.positive([1.0, -2.0]).tolist()
+        [1.0, -2.0]
+    """
+    return ops.copy(x)
+
+
+class Absolute(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.absolute(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * sign(x)
+
+
+def abs(x: Any) -> Tensor:
+    """The absolute value; its gradient at 0 is 0.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.abs([1.0, -2.0]).tolist()
+        [1.0, 2.0]
+    """
+    return Absolute.apply(as_tensor(x))
+
+
+class Sign(Function):
+    not_differentiable = "sign is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.sign(x)
+
+
+def sign(x: Any) -> Tensor:
+    """-1, 0 or 1: the sign of the element.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.sign([3.0, 0.0, -2.0]).tolist()
+        [1.0, 0.0, -1.0]
+    """
+    return Sign.apply(as_tensor(x))
+
+
+class Square(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.square(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * (x + x)
+
+
+def square(x: Any) -> Tensor:
+    """x * x.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.square([3.0, -2.0]).tolist()
+        [9.0, 4.0]
+    """
+    return Square.apply(as_tensor(x))
+
+
+class Sqrt(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.sqrt(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * 0.5 / y
+
+
+def sqrt(x: Any) -> Tensor:
+    """The square root; NaN for negative numbers.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.sqrt([9.0, 4.0]).tolist()
+        [3.0, 2.0]
+    """
+    return Sqrt.apply(as_tensor(x))
+
+
+class Rsqrt(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.rsqrt(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * -0.5 * (y * y * y)
+
+
+def rsqrt(x: Any) -> Tensor:
+    """1 / sqrt(x).
+
+    Example:
+        >>> import weft
+        >>> weft.ops.rsqrt([4.0, 16.0]).tolist()
+        [0.5, 0.25]
+    """
+    return Rsqrt.apply(as_tensor(x))
+
+
+class Reciprocal(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.reciprocal(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return -dy * (y * y)
+
+
+def reciprocal(x: Any) -> Tensor:
+    """1 / x, in floating point.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.reciprocal([4, 2]).tolist()
+        [0.25, 0.5]
+    """
+    return Reciprocal.apply(as_tensor(x))
+
+
+class Floor(Function):
+    not_differentiable = "floor is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.floor(x)
+
+
+def floor(x: Any) -> Tensor:
+    """The next whole number below. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.floor([1.7, -1.7]).tolist()
+        [1.0, -2.0]
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating:
+        return ops.copy(x)
+    return Floor.apply(as_tensor(x))
+
+
+class Ceil(Function):
+    not_differentiable = "ceil is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.ceil(x)
+
+
+def ceil(x: Any) -> Tensor:
+    """The next whole number above. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.ceil([1.7, -1.7]).tolist()
+        [2.0, -1.0]
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating:
+        return ops.copy(x)
+    return Ceil.apply(as_tensor(x))
+
+
+class Trunc(Function):
+    not_differentiable = "trunc is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.trunc(x)
+
+
+def trunc(x: Any) -> Tensor:
+    """The next whole number towards 0. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.trunc([1.7, -1.7]).tolist()
+        [1.0, -1.0]
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating:
+        return ops.copy(x)
+    return Trunc.apply(as_tensor(x))
+
+
+class Round(Function):
+    not_differentiable = "round is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.round(x)
+
+
+def round(x: Any, decimals: int = 0) -> Tensor:
+    """The nearest whole number, or multiple of 10 ** -decimals; ties go to the even one.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.round([0.5, 1.5, 2.4]).tolist()
+        [0.0, 2.0, 2.0]
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating and decimals >= 0:
+        return ops.copy(x)
+    if decimals == 0:
+        return Round.apply(x)
+    if not x.dtype.is_floating:
+        scale = 10**-decimals
+        return ops.cast(Round.apply(ops.cast(x, "float64") / scale) * scale, x.dtype)
+    scale = 10.0 ** builtins.abs(decimals)
+    return Round.apply(x * scale) / scale if decimals > 0 else Round.apply(x / scale) * scale
+
+
+class Exp(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.exp(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * y
+
+
+def exp(x: Any) -> Tensor:
+    """e ** x.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.exp([0.0, 1.0]).tolist()
+        [1.0, 2.7182817459106445]
+    """
+    return Exp.apply(as_tensor(x))
+
+
+class Exp2(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.exp2(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * y * _LN2
+
+
+def exp2(x: Any) -> Tensor:
+    """2 ** x.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.exp2([3.0, -1.0]).tolist()
+        [8.0, 0.5]
+    """
+    return Exp2.apply(as_tensor(x))
+
+
+class Expm1(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.expm1(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * (y + 1.0)
+
+
+def expm1(x: Any) -> Tensor:
+    """e ** x - 1, accurate near 0.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.expm1([0.0, 1e-10]).tolist()
+        [0.0, 1.000000013351432e-10]
+    """
+    return Expm1.apply(as_tensor(x))
+
+
+class Log(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.log(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / x
+
+
+def log(x: Any) -> Tensor:
+    """The natural logarithm; -inf at 0, NaN below.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.log([1.0, 0.0]).tolist()
+        [0.0, -inf]
+    """
+    return Log.apply(as_tensor(x))
+
+
+class Log2(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.log2(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / (x * _LN2)
+
+
+def log2(x: Any) -> Tensor:
+    """The logarithm to base 2.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.log2([8.0, 0.5]).tolist()
+        [3.0, -1.0]
+    """
+    return Log2.apply(as_tensor(x))
+
+
+class Log10(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.log10(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / (x * _LN10)
+
+
+def log10(x: Any) -> Tensor:
+    """The logarithm to base 10.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.log10([1.0, 0.0]).tolist()
+        [0.0, -inf]
+    """
+    return Log10.apply(as_tensor(x))
+
+
+class Log1p(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.log1p(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / (x + 1.0)
+
+
+def log1p(x: Any) -> Tensor:
+    """log(1 + x), accurate near 0.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.log1p([0.0, 1e-10]).tolist()
+        [0.0, 1.000000013351432e-10]
+    """
+    return Log1p.apply(as_tensor(x))
+
+
+class Erf(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.erf(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * exp(-(x * x)) * _ERF_SLOPE
+
+
+def erf(x: Any) -> Tensor:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t ** 2) from 0 to x.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.erf([0.0]).tolist()
+        [0.0]
+    """
+    return Erf.apply(as_tensor(x))
+
+
+# Other names of the same functions: NumPy's and the Array API's.
+absolute = abs

@@ -1,0 +1,55 @@
+"""What operations on several operands share: numbers beside tensors, broadcast gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft import _C, ops
+from weft.tensor import Tensor, as_tensor
+
+_NUMBERS = (float, int, bool)
+
+
+def pair(x1: Any, x2: Any) -> tuple[Any, Any]:
+    """Both operands as tensors, but a Python number beside a tensor stays a number.
+
+    So it does not widen the tensor's dtype.
+    """
+    if not isinstance(x1, Tensor):
+        x1 = x1 if type(x1) in _NUMBERS and isinstance(x2, Tensor) else _paired(x1, x2)
+    if not isinstance(x2, Tensor) and type(x2) not in _NUMBERS:
+        x2 = as_tensor(x2)
+    return x1, x2
+
+
+def _paired(x1: Any, x2: Any) -> Any:
+    """`x1` as a tensor, unless it is the number beside an array."""
+    return x1 if type(x1) in _NUMBERS and type(x2) not in _NUMBERS else as_tensor(x1)
+
+
+def keep_likes(ctx: Any, *operands: Any) -> None:
+    """Note shapes and dtypes of raw operands, for `fit`."""
+    needs = ctx.needs_grad
+    if needs[0] or needs[1] or needs[2:3] == [True]:
+        ctx.likes = [(x.shape, x.dtype) if type(x) is _C.Tensor else None for x in operands]
+
+
+def keep(ctx: Any, *operands: Any) -> None:
+    """Save raw operands, of which some may be numbers, for `kept` and `fit`."""
+    keep_likes(ctx, *operands)
+    if any(ctx.needs_grad[: len(operands)]):
+        ctx.numbers = [None if type(x) is _C.Tensor else x for x in operands]
+        ctx.save(*[x if type(x) is _C.Tensor else None for x in operands])
+
+
+def kept(ctx: Any) -> list[Any]:
+    """What `keep` saved: tensors and numbers."""
+    return [n if s is None else s for s, n in zip(ctx.saved, ctx.numbers, strict=True)]
+
+
+def fit(ctx: Any, index: int, gradient: Tensor) -> Tensor:
+    """`gradient` summed over the axes that were broadcast, in the dtype of operand `index`."""
+    shape, dtype = ctx.likes[index]
+    if gradient.shape != shape:
+        gradient = ops.sum_to_shape(gradient, shape)
+    return gradient if gradient.dtype == dtype else ops.cast(gradient, dtype)

@@ -1,0 +1,314 @@
+"""Elementwise trigonometric and hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft import _C, ops
+from weft.autograd.recording import Function
+from weft.tensor import Tensor, as_tensor
+
+__all__ = [
+    "acos",
+    "acosh",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cos",
+    "cosh",
+    "sin",
+    "sinh",
+    "tan",
+]
+
+
+class Sin(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.sin(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * cos(x)
+
+
+def sin(x: Any) -> Tensor:
+    """The sine of an angle in radians.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.sin([0.0]).tolist()
+        [0.0]
+    """
+    return Sin.apply(as_tensor(x))
+
+
+class Cos(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.cos(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return -dy * sin(x)
+
+
+def cos(x: Any) -> Tensor:
+    """The cosine of an angle in radians.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.cos([0.0]).tolist()
+        [1.0]
+    """
+    return Cos.apply(as_tensor(x))
+
+
+class Tan(Function):
+    """Saves its result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = _C.tan(x)
+        ctx.save(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (y,) = ctx.saved
+        return dy * (y * y + 1.0)
+
+
+def tan(x: Any) -> Tensor:
+    """The tangent of an angle in radians.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.tan([0.0]).tolist()
+        [0.0]
+    """
+    return Tan.apply(as_tensor(x))
+
+
+class Arcsin(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arcsin(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / ops.sqrt(1.0 - x * x)
+
+
+def arcsin(x: Any) -> Tensor:
+    """The angle in [-pi/2, pi/2] with this sine.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arcsin([0.0]).tolist()
+        [0.0]
+    """
+    return Arcsin.apply(as_tensor(x))
+
+
+class Arccos(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arccos(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return -dy / ops.sqrt(1.0 - x * x)
+
+
+def arccos(x: Any) -> Tensor:
+    """The angle in [0, pi] with this cosine.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arccos([1.0]).tolist()
+        [0.0]
+    """
+    return Arccos.apply(as_tensor(x))
+
+
+class Arctan(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arctan(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / (x * x + 1.0)
+
+
+def arctan(x: Any) -> Tensor:
+    """The angle in [-pi/2, pi/2] with this tangent.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arctan([0.0]).tolist()
+        [0.0]
+    """
+    return Arctan.apply(as_tensor(x))
+
+
+class Sinh(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.sinh(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * cosh(x)
+
+
+def sinh(x: Any) -> Tensor:
+    """The hyperbolic sine.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.sinh([0.0]).tolist()
+        [0.0]
+    """
+    return Sinh.apply(as_tensor(x))
+
+
+class Cosh(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.cosh(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy * sinh(x)
+
+
+def cosh(x: Any) -> Tensor:
+    """The hyperbolic cosine.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.cosh([0.0]).tolist()
+        [1.0]
+    """
+    return Cosh.apply(as_tensor(x))
+
+
+class Arcsinh(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arcsinh(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / ops.sqrt(x * x + 1.0)
+
+
+def arcsinh(x: Any) -> Tensor:
+    """The inverse hyperbolic sine.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arcsinh([0.0]).tolist()
+        [0.0]
+    """
+    return Arcsinh.apply(as_tensor(x))
+
+
+class Arccosh(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arccosh(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / ops.sqrt(x * x - 1.0)
+
+
+def arccosh(x: Any) -> Tensor:
+    """The inverse hyperbolic cosine; NaN below 1.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arccosh([1.0]).tolist()
+        [0.0]
+    """
+    return Arccosh.apply(as_tensor(x))
+
+
+class Arctanh(Function):
+    """Saves its argument."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save(x)
+        return _C.arctanh(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        return dy / (1.0 - x * x)
+
+
+def arctanh(x: Any) -> Tensor:
+    """The inverse hyperbolic tangent; NaN outside [-1, 1].
+
+    Example:
+        >>> import weft
+        >>> weft.ops.arctanh([0.0]).tolist()
+        [0.0]
+    """
+    return Arctanh.apply(as_tensor(x))
+
+
+# Other names of the same functions: NumPy's and the Array API's.
+asin = arcsin
+acos = arccos
+atan = arctan
+asinh = arcsinh
+acosh = arccosh
+atanh = arctanh
