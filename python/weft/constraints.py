@@ -80,6 +80,7 @@ class MaxNorm(Constraint):
         self.max_value, self.axis = max_value, axis
 
     def __call__(self, w: Any) -> Tensor:
+        """The constrained weight."""
         w = as_tensor(w)
         norms = _norms(w, self.axis)
         return w * (ops.clip(norms, 0.0, self.max_value) / (norms + _EPSILON))
@@ -101,6 +102,7 @@ class NonNeg(Constraint):
     """
 
     def __call__(self, w: Any) -> Tensor:
+        """The constrained weight."""
         return ops.maximum(as_tensor(w), 0.0)
 
 
@@ -123,6 +125,7 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Any) -> Tensor:
+        """The constrained weight."""
         w = as_tensor(w)
         return w / (_norms(w, self.axis) + _EPSILON)
 
@@ -155,6 +158,7 @@ class MinMaxNorm(Constraint):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w: Any) -> Tensor:
+        """The constrained weight."""
         w = as_tensor(w)
         norms = _norms(w, self.axis)
         cut = ops.clip(norms, self.min_value, self.max_value)

@@ -82,6 +82,7 @@ class L1L2(Regularizer):
         self.l1, self.l2 = _strength("L1L2", "l1", l1), _strength("L1L2", "l2", l2)
 
     def __call__(self, x: Any) -> Tensor:
+        """The penalty of `x`."""
         x = as_tensor(x)
         if not self.l1:
             return ops.sum(ops.square(x)) * self.l2
@@ -111,6 +112,7 @@ class L1(Regularizer):
         self.l1 = _strength("L1", "l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: Any) -> Tensor:
+        """The penalty of `x`."""
         return ops.sum(ops.abs(as_tensor(x))) * self.l1
 
     def get_config(self) -> dict[str, Any]:
@@ -136,6 +138,7 @@ class L2(Regularizer):
         self.l2 = _strength("L2", "l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Tensor:
+        """The penalty of `x`."""
         return ops.sum(ops.square(as_tensor(x))) * self.l2
 
     def get_config(self) -> dict[str, Any]:
@@ -169,6 +172,7 @@ class OrthogonalRegularizer(Regularizer):
         self.factor, self.mode = _strength("OrthogonalRegularizer", "factor", factor), mode
 
     def __call__(self, x: Any) -> Tensor:
+        """The penalty of `x`."""
         x = as_tensor(x)
         if x.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer: the weight must be a matrix, got {x.shape}")
