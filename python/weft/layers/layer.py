@@ -1,0 +1,530 @@
+"""`Layer`: weights, a call, a configuration; what every layer and model shares."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from weft import _C, constraints, initializers, regularizers
+from weft.device import current_device, device
+from weft.dtype_policies import get_policy
+from weft.dtypes import as_dtype
+from weft.errors import nearest
+from weft.layers.arguments import (
+    BASE_PARAMETERS,
+    bind,
+    declared_shape,
+    parameters_of,
+    unknown_arguments,
+)
+from weft.layers.calls import (
+    answer_as_meta,
+    calls,
+    explain,
+    flatten,
+    infer,
+    is_shape,
+    map_shapes,
+    map_structure,
+    shown,
+)
+from weft.layers.input_spec import InputSpec
+from weft.layers.tracking import Tracking, meant_to_train
+from weft.lookup import snake_case, unique_name
+from weft.tensor import Tensor, as_tensor
+from weft.variable import Variable
+
+
+class Layer(Tracking):
+    """The base of all layers.
+
+    A subclass keeps its configuration in ``__init__``, creates weights in ``build`` (through
+    `add_weight`), and computes in ``call``. ``build`` runs on the first call, when the input shape
+    is known.
+
+    Args:
+        activity_regularizer: Loss on the outputs, added during each call.
+        trainable: Whether the weights are trained.
+        dtype: A dtype, or a policy such as ``"mixed_float16"``: what is computed in, and stored.
+        autocast: Convert floating-point inputs to the dtype of the computation.
+        name: Name; ``dense``, ``dense_1``... by default.
+        input_shape: Shape of one sample, for the first layer of a Sequential model.
+
+    Raises:
+        TypeError: If an argument is unknown; the message names the nearest one.
+
+    Example:
+        >>> import weft
+        >>> class Scale(weft.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
+        ...     def call(self, x):
+        ...         return x * self.factor
+        >>> layer = Scale()
+        >>> layer([[1.0, 2.0]]).tolist(), layer.count_params()
+        ([[1.0, 2.0]], 2)
+
+    Follows keras.layers.Layer.
+    """
+
+    # Whether `call` wants its first argument as tensors; lookups of words do not.
+    converts_inputs = True
+    input_spec: InputSpec | list[InputSpec] | None = None
+    supports_masking = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
+        self = super().__new__(cls)
+        self.__dict__["_arguments"] = bind(cls, args, kwargs)
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
+        if "call" in cls.__dict__:
+            parameters = inspect.signature(cls.__dict__["call"]).parameters
+            cls._call_parameters = tuple(parameters.values())
+            cls._training_parameter = parameters.get("training")
+
+    _call_parameters: tuple[inspect.Parameter, ...] = ()
+    _training_parameter: inspect.Parameter | None = None
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._declared_shape = declared_shape(type(self).__name__, kwargs)
+        if kwargs:
+            raise TypeError(unknown_arguments(type(self), kwargs))
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name must be a string, got {name!r}")
+        self.auto_named = name is None
+        self.name = name if name is not None else unique_name(snake_case(type(self).__name__))
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.dtype_policy = get_policy(dtype)
+        self.autocast = autocast
+        self.built = False
+        self._trainable = bool(trainable)
+        self._variables: list[Variable] = []
+        self._losses: list[Tensor] = []
+        self._build_shapes: Any = None
+
+    # --- what a subclass defines -----------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights for inputs of `input_shape`; runs once, before the first call."""
+        if not self.built:
+            self._build_shapes = input_shape
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs; subclasses define it."""
+        raise NotImplementedError(
+            f"layer {self.name!r}: class {type(self).__name__} defines no call method"
+        )
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shape of the output for an input shape, found by running `call` without memory.
+
+        Example:
+            >>> import weft
+            >>> weft.layers.Flatten().compute_output_shape((None, 4, 5))
+            (None, 20)
+        """
+        specs = self.compute_output_spec(*args, **kwargs)
+        return _shapes_of(specs)
+
+    def compute_output_spec(self, input_shape: Any, dtype: Any = None) -> Any:
+        """``(shape, dtype)`` of the output for an input shape."""
+        dtype = str(as_dtype(dtype)) if dtype is not None else str(self.compute_dtype)
+        specs = map_shapes(lambda shape: (shape, dtype), input_shape)
+        if self.built:
+            return infer(self, specs)
+        twin = copy.deepcopy(self)
+        calls.abstract = True
+        try:
+            return infer(twin, specs)
+        finally:
+            calls.abstract = False
+
+    # --- dtypes ----------------------------------------------------------------------------------
+
+    @property
+    def compute_dtype(self) -> Any:
+        """The dtype that the layer computes in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> Any:
+        """The dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    dtype = variable_dtype
+
+    # --- weights ---------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new weight of the layer.
+
+        Args:
+            shape: Shape; a scalar by default.
+            initializer: Name, function or object; Glorot uniform by default, zeros for integers.
+            dtype: Dtype; that of the layer's policy by default.
+            trainable: Whether training changes it.
+            autocast: Let it answer in the dtype of the computation during a call.
+            regularizer: Loss on it that is added while training.
+            constraint: Applied to it after each update.
+            name: Name, unique within the layer.
+        """
+        shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        dtype = as_dtype(dtype) if dtype is not None else self.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype.is_floating else "zeros"
+        make = initializers.get(initializer)
+        name = name or f"variable_{len(self._variables)}"
+        if calls.abstract:
+            variable = Variable(_C.empty((), dtype, "cpu"), trainable=trainable, name=name)
+            variable._data = _C.empty(shape, dtype, "cpu")  # memory that is never touched
+        else:
+            with device("cpu"):
+                value = make(shape, dtype=dtype)
+            variable = Variable(value, dtype=dtype, trainable=trainable, name=name)
+        variable.path = "/".join([*(layer.name for layer in calls.stack or [self]), name])
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.autocast = autocast
+        if trainable and not self._trainable:
+            variable.trainable = False
+            variable.frozen_by_layer = True
+        self._variables.append(variable)
+        return variable
+
+    # --- losses ----------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add losses (tensors) of the running call, which training adds to the main loss."""
+        new = [as_tensor(item) for item in (loss if isinstance(loss, (list, tuple)) else [loss])]
+        for item in new:
+            if item.size != 1:
+                raise ValueError(
+                    f"add_loss: layer {self.name!r} adds a loss of shape {item.shape}; reduce it "
+                    "to one number with .sum() or .mean()"
+                )
+        if calls.twins is not None:
+            return
+        root = calls.stack[0] if calls.stack else self
+        root._noisy = [*root._noisy, self]
+        self._losses.extend(new)
+
+    # Layers that added losses while this one was the outermost of a call.
+    _noisy: list[Layer] = []
+
+    def _forget_losses(self) -> None:
+        for layer in self._noisy:
+            layer._losses.clear()
+        self._noisy = []
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """Losses added during the last call, and those of regularized weights."""
+        found = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        return found + [
+            v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None
+        ]
+
+    # --- the call --------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
+            x = args[0]
+            if self.autocast and x.dtype is not self.dtype_policy.compute_dtype:
+                args = (self._convert(x),)
+        else:
+            args, kwargs = self._convert_all(args, kwargs)
+            if any(isinstance(leaf, Symbolic) for leaf in flatten([args, kwargs])):
+                return self._call_symbolic(args, kwargs)
+        outer_training = calls.training
+        if self._noisy and not calls.stack:
+            self._forget_losses()
+        calls.stack.append(self)
+        try:
+            if not self.built:
+                self._build_for(args, kwargs)
+            if self.input_spec is not None:
+                self._check_inputs(args)
+            if self._training_parameter is not None or "training" in kwargs:
+                self._pass_training(kwargs)
+            if (
+                calls.twins is not None
+                or self.dtype_policy.compute_dtype is not self.variable_dtype
+            ):
+                outputs = self._call_aside(args, kwargs)
+            else:
+                outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                self._regularize_activity(outputs)
+        except Exception as error:
+            explain(error, args, kwargs)
+            raise
+        finally:
+            calls.stack.pop()
+            calls.training = outer_training
+        return outputs
+
+    def _pass_training(self, kwargs: dict[str, Any]) -> None:
+        """Explicit, else what the outer call decided, else the default of `call`, else False."""
+        training = kwargs.pop("training", None)
+        if training is None:
+            training = calls.training
+        parameter = self._training_parameter
+        if training is None and parameter is not None:
+            training = parameter.default if isinstance(parameter.default, bool) else False
+        calls.training = training
+        if parameter is not None:
+            kwargs["training"] = bool(training)
+
+    def _convert(self, value: Any) -> Any:
+        if isinstance(value, (bool, int, float, str, bytes)) or value is None:
+            return value
+        if not isinstance(value, Tensor):
+            if isinstance(value, Symbolic) or not hasattr(value, "__array__"):
+                return value
+            value = as_tensor(np.asarray(value))
+        dtype = self.dtype_policy.compute_dtype
+        if self.autocast and value.dtype.is_floating and value.dtype is not dtype:
+            return value.astype(dtype)
+        return value
+
+    def _convert_all(self, args: Any, kwargs: Any) -> Any:
+        if not self.converts_inputs:
+            return args, kwargs
+        if args and isinstance(args[0], (list, tuple)) and _holds_numbers(args[0]):
+            args = (as_tensor(args[0]), *args[1:])
+        return (
+            tuple(map_structure(self._convert, a) for a in args),
+            {key: map_structure(self._convert, a) for key, a in kwargs.items()},
+        )
+
+    def _build_for(self, args: Any, kwargs: Any) -> None:
+        names = [p.name for p in self._call_parameters if p.name != "self"]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        shapes = {
+            name: map_structure(lambda t: _Shape(t.shape), value)
+            for name, value in given.items()
+            if all(isinstance(leaf, (Tensor, Symbolic)) for leaf in flatten(value))
+        }
+        shapes = {name: _unwrap(value) for name, value in shapes.items() if value not in ((), [])}
+        wanted = [p for p in inspect.signature(self.build).parameters if p != "self"]
+        if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
+            self.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
+        else:
+            self.build(next(iter(shapes.values()), None))
+
+    def _check_inputs(self, args: Any) -> None:
+        specs = self.input_spec
+        if isinstance(specs, InputSpec):
+            if args and hasattr(args[0], "shape") and not specs.accepts(args[0].shape):
+                raise ValueError(specs.explain(shown(args[0].shape)))
+            return
+        values = flatten(args[0]) if args else []
+        for spec, value in zip(specs or [], values, strict=False):
+            if spec is not None and not spec.accepts(value.shape):
+                raise ValueError(spec.explain(shown(value.shape)))
+
+    def _call_aside(self, args: Any, kwargs: Any) -> Any:
+        """`call` for shapes only, or with weights cast to the dtype of the computation."""
+        own = self._own_variables()
+        if calls.twins is not None:
+            answer_as_meta(own)
+        cast: dict[str, Any] = {}
+        dtype = self.compute_dtype
+        if dtype is not self.variable_dtype:
+            for key, value in self.__dict__.items():
+                if isinstance(value, Variable) and _casts(value):
+                    cast[key] = value
+        try:
+            for key, value in cast.items():
+                self.__dict__[key] = value.astype(dtype)
+            if calls.trace is not None:
+                from weft.models.cost import traced_call
+
+                return traced_call(calls.trace, self, lambda: self.call(*args, **kwargs))
+            return self.call(*args, **kwargs)
+        finally:
+            self.__dict__.update(cast)
+
+    def _regularize_activity(self, outputs: Any) -> None:
+        assert self.activity_regularizer is not None
+        for output in flatten(outputs):
+            if isinstance(output, Tensor):
+                rows = output.shape[0] if output.ndim else 1
+                self.add_loss(self.activity_regularizer(output) / max(rows, 1))
+
+    def _call_symbolic(self, args: Any, kwargs: Any) -> Any:
+        from weft.models.functional import call_symbolic
+
+        return call_symbolic(self, args, kwargs)
+
+    # --- configuration ---------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """What the class needs to make the layer again, as plain values.
+
+        The arguments of ``__init__``: weft's layers keep each under its own name; of other classes
+        the values given to the constructor are taken.
+
+        Raises:
+            NotImplementedError: If an argument cannot be written as plain values.
+        """
+        from weft.saving.serialization import serialize
+
+        config: dict[str, Any] = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": self.dtype_policy.name,
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        known = parameters_of(type(self))
+        config = {key: value for key, value in config.items() if key in known}
+        for name, owner in known.items():
+            if name in config or name in BASE_PARAMETERS:
+                continue
+            own = owner.__module__.startswith("weft.")
+            value = getattr(self, name) if own else self._arguments[name]
+            try:
+                config[name] = serialize(value)
+            except TypeError as error:
+                raise NotImplementedError(
+                    f"layer {self.name!r}: argument {name!r} of {type(self).__name__} cannot be "
+                    f"written to a configuration: {error}. Define get_config in the class"
+                ) from error
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new layer of a configuration."""
+        from weft.saving.serialization import deserialize
+
+        return cls(**{key: deserialize(value) for key, value in config.items()})
+
+    # --- copies and missing attributes -----------------------------------------------------------
+
+    def __reduce__(self) -> Any:
+        return (_blank, (type(self),), self.__dict__.copy())
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__") and "_losses" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}: call super().__init__() at the beginning of __init__"
+            )
+        near = nearest(name, [key for key in dir(type(self)) if not key.startswith("_")])
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
+
+
+def _blank(cls: type) -> Any:
+    return object.__new__(cls)
+
+
+class Symbolic:
+    """Base of symbolic tensors (`weft.models.functional`): a shape and how it came to be."""
+
+    shape: tuple[int | None, ...]
+    dtype: Any
+
+
+def _casts(variable: Variable) -> bool:
+    """Whether a weight answers in the dtype of the computation; running statistics do not."""
+    autocast = getattr(variable, "autocast", True)
+    return autocast and variable.dtype.is_floating and meant_to_train(variable)
+
+
+class _Shape:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, _Shape):
+        return value.shape
+    if isinstance(value, dict):
+        return {key: _unwrap(item) for key, item in value.items()}
+    return [_unwrap(item) for item in value]
+
+
+def _shapes_of(specs: Any) -> Any:
+    if isinstance(specs, tuple) and len(specs) == 2 and is_shape(specs[0]):
+        return specs[0]
+    if isinstance(specs, dict):
+        return {key: _shapes_of(item) for key, item in specs.items()}
+    return [_shapes_of(item) for item in specs]
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether nested lists hold plain numbers only: data, not a list of inputs."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return isinstance(value, (bool, int, float, np.generic))
+
+
+# --- building -----------------------------------------------------------------------------------
+
+
+def _building(build: Callable[..., None]) -> Callable[..., None]:
+    """`build` that names its weights after the layer, on the cpu, and marks the layer built."""
+
+    @functools.wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        nested = self.__dict__.get("_building", False)
+        if nested:
+            build(self, *args, **kwargs)
+            return
+        pushed = not calls.stack or calls.stack[-1] is not self
+        if pushed:
+            calls.stack.append(self)
+        self.__dict__["_building"] = True
+        self._variables = []
+        self.__dict__.setdefault("_build_shapes", None)
+        if args or kwargs:
+            self._build_shapes = args[0] if args else dict(kwargs)
+        try:
+            if current_device() == "meta" and calls.twins is None:
+                build(self, *args, **kwargs)
+            else:
+                with device("cpu"):
+                    build(self, *args, **kwargs)
+            self.built = True
+        except Exception as error:
+            explain(error, (), {})
+            raise
+        finally:
+            self.__dict__["_building"] = False
+            if pushed:
+                calls.stack.pop()
+
+    return wrapped

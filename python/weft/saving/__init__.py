@@ -1,0 +1,46 @@
+"""Saving and loading models, and registering classes for it."""
+
+from weft.errors import module_getattr
+from weft.saving.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    register_serializable,
+)
+from weft.saving.serialization import deserialize, serialize
+
+deserialize_keras_object = deserialize
+serialize_keras_object = serialize
+
+
+def load_model(*args, **kwargs):  # type: ignore[no-untyped-def]
+    """See `weft.models.load_model`."""
+    from weft.saving.model_file import load_model
+
+    return load_model(*args, **kwargs)
+
+
+def save_model(*args, **kwargs):  # type: ignore[no-untyped-def]
+    """See `weft.Model.save`."""
+    from weft.saving.model_file import save_model
+
+    return save_model(*args, **kwargs)
+
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize",
+    "deserialize_keras_object",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "register_keras_serializable",
+    "register_serializable",
+    "save_model",
+    "serialize",
+    "serialize_keras_object",
+]
+__getattr__ = module_getattr(__name__, globals())
