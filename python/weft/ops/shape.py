@@ -566,7 +566,7 @@ class PlaceDiagonal(Function):
     def forward(ctx: Any, x: Any, shape: Any, offset: int, axis1: int, axis2: int) -> Any:
         ctx.place = (offset, axis1, axis2)
         y = _C.full(shape, 0, x.dtype, x.device)
-        _C.copy_into(x, _C.diagonal(y, *ctx.place))
+        _C.copy_into(x, _C.diagonal(y, offset, axis1, axis2))
         return y
 
     @staticmethod
