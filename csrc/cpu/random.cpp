@@ -38,47 +38,59 @@ void random_uniform(const UniformParams& p, const Operand* operands) {
       });
 }
 
+// The words of a group of elements are turned into values together, whatever the width of a
+// vector: the first half of a group gives radii, the second angles.
+constexpr int64_t kGroup = 32;
+
+// body(words, values) makes a whole group; of the last one what exceeds y is dropped.
+template <class T, class Body>
+inline void for_each_group(const Operand& state, const Operand& y, Body&& body) {
+  const int64_t size = y.size(), whole = (size + kGroup - 1) / kGroup * kGroup;
+  for_each_piece<kWords<T>>(state, whole, [&](int64_t first, int64_t n, const uint32_t* words) {
+    T* out = y.as<T>() + first;
+    for (int64_t i = 0; i < n; i += kGroup, words += kGroup * kWords<T>) {
+      if (first + i + kGroup <= size) {
+        body(words, out + i);
+        continue;
+      }
+      T values[kGroup];
+      body(words, values);
+      for (int64_t k = 0; first + i + k < size; k++) out[i + k] = values[k];
+    }
+  });
+}
+
 // Box-Muller: two uniforms make a radius and an angle, these make two normals.
 template <class T>
 void random_normal(const NormalParams& p, const Operand* operands) {
-  const Operand& y = operands[1];
+  using V = simd::Vec<T>;
   const T mean = static_cast<T>(p.mean), stddev = static_cast<T>(p.stddev);
-  constexpr int64_t kPairs = 1024 / kWords<T>;
-  for_each_piece<kWords<T>>(
-      operands[0], y.size(), [&](int64_t first, int64_t n, const uint32_t* w) {
-        T cosines[kPairs], sines[kPairs];
-        const int64_t pairs = (n + 1) / 2;
-        for (int64_t i = 0; i < pairs; i++) {
-          const T radius = square_root(T(-2) * logarithm(positive_uniform_at<T>(w, 2 * i)));
-          const SineCosine<T> turn = sine_cosine_of_turn(uniform_at<T>(w, 2 * i + 1));
-          cosines[i] = mean + stddev * (radius * turn.cosine);
-          sines[i] = mean + stddev * (radius * turn.sine);
-        }
-        T* out = y.as<T>() + first;
-        for (int64_t i = 0; i < n / 2; i++) {
-          out[2 * i] = cosines[i];
-          out[2 * i + 1] = sines[i];
-        }
-        if (n % 2) out[n - 1] = cosines[n / 2];
-      });
+  for_each_group<T>(operands[0], operands[1], [=](const uint32_t* words, T* values) {
+    for (int64_t i = 0; i < kGroup / 2; i += simd::kLanes<T>) {
+      const V u = positive_uniform_vector<T>(words + i * kWords<T>);
+      const V radius = simd::sqrt(T(-2) * logarithm(u));
+      const SineCosine<V> turn =
+          sine_cosine_of_turn(uniform_vector<T>(words + (kGroup / 2 + i) * kWords<T>));
+      simd::store(values + i, mean + stddev * (radius * turn.cosine));
+      simd::store(values + kGroup / 2 + i, mean + stddev * (radius * turn.sine));
+    }
+  });
 }
 
 // The inverse of the distribution function, restricted to two standard deviations.
 template <class T>
 void random_truncated_normal(const NormalParams& p, const Operand* operands) {
-  const Operand& y = operands[1];
+  using V = simd::Vec<T>;
   const T mean = static_cast<T>(p.mean), stddev = static_cast<T>(p.stddev);
   constexpr T kErfOfSqrt2 = static_cast<T>(0.95449973610364158560);
-  for_each_piece<kWords<T>>(operands[0], y.size(),
-                            [&](int64_t first, int64_t n, const uint32_t* w) {
-                              T* out = y.as<T>() + first;
-                              for (int64_t i = 0; i < n; i++) {
-                                const T u = uniform_at<T>(w, i);
-                                const T z = sqrt2_inverse_erf((u + u - T(1)) * kErfOfSqrt2);
-                                const T inside = z > T(2) ? T(2) : z < T(-2) ? T(-2) : z;
-                                out[i] = mean + stddev * inside;
-                              }
-                            });
+  for_each_group<T>(operands[0], operands[1], [=](const uint32_t* words, T* values) {
+    for (int64_t i = 0; i < kGroup; i += simd::kLanes<T>) {
+      const V u = uniform_vector<T>(words + i * kWords<T>);
+      const V z = sqrt2_inverse_erf((u + u - T(1)) * kErfOfSqrt2);
+      const V inside = simd::max(simd::min(z, V{} + T(2)), V{} - T(2));
+      simd::store(values + i, mean + stddev * inside);
+    }
+  });
 }
 
 // Lemire's method: the high word of random * count. The few low words that would make some numbers
