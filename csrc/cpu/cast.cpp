@@ -6,6 +6,7 @@
 
 #include "core/iteration.h"
 #include "cpu/isa.h"
+#include "cpu/transpose.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
@@ -65,6 +66,8 @@ template <class From>
 void cast(const NoParams&, const Operand* operands) {
   const Operand &x = operands[0], &y = operands[1];
   const Loop loop = make_loop({&x, &y});
+  if (const int axis = x.dtype == y.dtype ? transposed_axis(loop) : -1; axis >= 0)
+    return copy_transposed(loop, axis, x.as<From>(), y.as<From>(), kGrain);
   with_type(y.dtype, [&]<class To>() {
     for_each_run(loop, kGrain, [&](const int64_t* at, int64_t n) {
       copy_run(x.as<From>() + at[0], loop.inner_stride(0), y.as<To>() + at[1], loop.inner_stride(1),

@@ -163,8 +163,9 @@ void scatter_with(const Operand* operands) {
     const RowOffsets at = locate(w.loop, row);
     parallel_for(inner, grain, [&](int64_t begin, int64_t end) {
       for (int64_t b = 0; b < count; b++) {
-        const T* from = values + at.rows + b * step;
-        T* to = x + at.x + offsets[b];
+        // They never overlap: the contract copies values that share x's memory.
+        const T* __restrict from = values + at.rows + b * step;
+        T* __restrict to = x + at.x + offsets[b];
         if (x_step == 1 && v_step == 1)
           for (int64_t i = begin; i < end; i++) Update::apply(to[i], from[i]);
         else

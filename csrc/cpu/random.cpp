@@ -69,7 +69,7 @@ void random_normal(const NormalParams& p, const Operand* operands) {
     for (int64_t i = 0; i < kGroup / 2; i += simd::kLanes<T>) {
       const V u = positive_uniform_vector<T>(words + i * kWords<T>);
       const V radius = simd::sqrt(T(-2) * logarithm(u));
-      const SineCosine<V> turn =
+      const SineCosine<T> turn =
           sine_cosine_of_turn(uniform_vector<T>(words + (kGroup / 2 + i) * kWords<T>));
       simd::store(values + i, mean + stddev * (radius * turn.cosine));
       simd::store(values + kGroup / 2 + i, mean + stddev * (radius * turn.sine));

@@ -108,15 +108,15 @@ WEFT_INLINE V logarithm(V x) {
   return k * F::kLn2High - ((half_square - (s * (half_square + r) + k * F::kLn2Low)) - f);
 }
 
-template <class V>
+template <class T>
 struct SineCosine {
-  V sine, cosine;
+  simd::Vec<T> sine, cosine;
 };
 
 // sin and cos of 2 pi u for u in [0, 1): quarter turns are split off exactly, what remains lies in
 // [-pi/4, pi/4].
 template <class V>
-WEFT_INLINE SineCosine<V> sine_cosine_of_turn(V u) {
+WEFT_INLINE SineCosine<simd::Lane<V>> sine_cosine_of_turn(V u) {
   using T = simd::Lane<V>;
   const V quarters = u * T(4);
   const V rounded = quarters + FloatFormat<T>::kRounder;
