@@ -31,6 +31,22 @@ WEFT_INLINE Taps taps_inside(int64_t start, int64_t dilation, int64_t taps, int6
   return {at_most(begin, taps), end};
 }
 
+// How many taps of all `count` windows, `stride` apart from `start` on, lie inside.
+inline int64_t count_taps(int64_t start, int64_t stride, int64_t count, int64_t dilation,
+                          int64_t taps, int64_t size) {
+  int64_t total = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const Taps inside = taps_inside(start + i * stride, dilation, taps, size);
+    total += at_least(inside.end - inside.begin, 0);
+  }
+  return total;
+}
+
+// What `rows` rows of tiles cost: their multiplications and the loads of B, which a tile shares.
+inline double cost_of_rows(int64_t rows) {
+  return static_cast<double>(rows) + 1.5 * static_cast<double>(gemm::RowTiles(rows).count);
+}
+
 // Images as a kernel reads or writes them. The C channels of a pixel are contiguous; a group of a
 // larger image, or every second pixel of it, are images too. Strides count elements.
 template <class T>
@@ -91,6 +107,15 @@ inline void copy_band(const Images<const T>& x, int64_t n, int64_t first_row, in
     copy_pixels(x.at(n, h, begin), x.pixel, x.C, end - begin, to + before * x.C);
     clear(to + (columns - after) * x.C, after * x.C);
   }
+}
+
+// The share of all taps of all windows that lie inside the image; the others meet zeros.
+inline double share_inside(const Windows& w, int64_t H, int64_t W) {
+  const int64_t all = w.P * w.R * w.Q * w.S;
+  if (all == 0) return 1;
+  return static_cast<double>(count_taps(w.top, w.stride_h, w.P, w.dilation_h, w.R, H) *
+                             count_taps(w.left, w.stride_w, w.Q, w.dilation_w, w.S, W)) /
+         static_cast<double>(all);
 }
 
 // A band ready for the micro-kernels: padded in scratch memory, or the image itself.

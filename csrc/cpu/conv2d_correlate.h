@@ -54,6 +54,7 @@ inline CorrelationPlan plan_correlation(const Correlation<T>& c) {
          plan.rows * row_flops > enough_flops)
     plan.rows = ceil_div(plan.rows, 2);
   plan.units_per_image = ceil_div(w.P, plan.rows);
+  plan.rows = ceil_div(w.P, plan.units_per_image);  // bands of equal height
   plan.units = ceil_div(c.x.N, plan.images) * plan.units_per_image;
   return plan;
 }
@@ -68,6 +69,16 @@ struct Line {
   int64_t count;
   Taps rows, columns;  // the part of the kernel that is not over zeros alone
 };
+
+// Part `part` of `parts` of the pixels that the next tile reads, into the second-level cache:
+// fourteen short streams from memory are too many for the hardware to follow.
+template <class T>
+WEFT_INLINE void prefetch_part(const T* pixels, int64_t size, int64_t part, int64_t parts) {
+  constexpr int64_t kLine = 64 / int64_t{sizeof(T)};
+  const int64_t lines = size / kLine;
+  for (int64_t i = lines * part / parts; i < lines * (part + 1) / parts; i++)
+    __builtin_prefetch(pixels + i * kLine, 0, 2);
+}
 
 // One line times the panels [first_panel, end_panel).
 template <class T>
@@ -89,6 +100,8 @@ inline void correlate_line(const Correlation<T>& c, const Band<T>& band, const L
   const int64_t first_step = (line.rows.begin * w.S + line.columns.begin) * c.x.C;
   const T* a =
       line.a + line.rows.begin * tile.a_segment + line.columns.begin * w.dilation_w * band.pixel;
+  // The windows of a 1 x 1 kernel are the image itself, read once in a long stream.
+  const bool streams = w.R * w.S == 1 && line.a_stride == c.x.C;
   for (int64_t t = 0; t < tiles.count; t++) {
     const int64_t i = tiles.begin(t);
     for (int64_t panel = first_panel; panel < end_panel; panel++) {
@@ -97,6 +110,9 @@ inline void correlate_line(const Correlation<T>& c, const Band<T>& band, const L
       tile.ldb = gemm::packed_ld<T>(columns);
       tile.b_segment = w.S * c.x.C * tile.ldb;
       tile.c = line.y + i * line.y_stride + k;
+      if (streams)
+        prefetch_part(a + (i + tiles.rows(t)) * tile.lda, tiles.rows(t) * tile.lda,
+                      panel - first_panel, end_panel - first_panel);
       for (int64_t run = 0; run < runs; run++) {
         const bool last = run + 1 == runs;
         tile.a = a + i * tile.lda + run * w.dilation_w * band.pixel;
@@ -133,16 +149,20 @@ inline void correlate_unit(const Correlation<T>& c, const CorrelationPlan& plan,
         band = {c.x.data, 0, 0};
       else if (first == 0 || !copied)
         band = make_band(c.x, w, copied, n, first_p, rows, memory);
-      for (int64_t row = 0; row < rows; row++)
+      for (int64_t row = 0; row < rows; row++) {
+        // Kernel rows above and below the image are skipped: they meet zeros.
+        Taps seen = taps_inside((first_p + row) * w.stride_h + w.top, w.dilation_h, w.R, c.x.H);
+        if (seen.begin >= seen.end) seen = {0, 0};
         correlate_line(c, band,
                        {band.data + row * w.stride_h * band.row,
                         w.stride_w * band.pixel,
                         c.y.at(n, first_p + row, 0),
                         c.y.pixel,
                         w.Q,
-                        {0, w.R},
+                        seen,
                         {0, w.S}},
                        first, end);
+      }
     }
   }
 }
@@ -159,23 +179,10 @@ template <class T>
 inline bool plan_batch(const Correlation<T>& c, BatchPlan& plan) {
   const Windows& w = c.windows;
   if (w.R * w.S <= 1 || c.x.N < 2) return false;
-  // What a tile costs: its multiplications and the loads of weights, which all its rows share.
-  const auto cost = [](int64_t rows) {
-    const gemm::RowTiles tiles(rows);
-    return static_cast<double>(rows) + 1.5 * static_cast<double>(tiles.count);
-  };
-  int64_t rows = 0, columns = 0;  // kernel rows (columns) inside, over all p (q)
-  for (int64_t p = 0; p < w.P; p++) {
-    const Taps taps = taps_inside(p * w.stride_h + w.top, w.dilation_h, w.R, c.x.H);
-    rows += at_least(taps.end - taps.begin, 0);
-  }
-  for (int64_t q = 0; q < w.Q; q++) {
-    const Taps taps = taps_inside(q * w.stride_w + w.left, w.dilation_w, w.S, c.x.W);
-    columns += at_least(taps.end - taps.begin, 0);
-  }
-  const double by_rows = static_cast<double>(c.x.N * w.P * w.R * w.S) * cost(w.Q);
-  const double by_images = static_cast<double>(rows * columns) * cost(c.x.N);
-  if (by_images > 0.96 * by_rows) return false;
+  const double by_rows = static_cast<double>(c.x.N) * cost_of_rows(w.Q);
+  const double by_images =
+      static_cast<double>(w.Q) * cost_of_rows(c.x.N) * share_inside(w, c.x.H, c.x.W);
+  if (by_images > 0.95 * by_rows) return false;
   plan.tiles = gemm::RowTiles(c.x.N).count;
   plan.rows = ceil_div(w.P, at_most(ceil_div(8, plan.tiles), w.P));
   plan.bands = ceil_div(w.P, plan.rows);

@@ -22,44 +22,96 @@ constexpr int64_t kWeightBandCache = 128 * 1024;
 template <class T>
 inline int64_t weight_band_rows(const WeightGradient<T>& g) {
   const int64_t row_bytes = g.windows.columns() * g.x.C * g.windows.stride_h * int64_t{sizeof(T)};
-  return at_most(at_least(kWeightBandCache / at_least(row_bytes, 1), 1), g.windows.P);
+  const int64_t most = at_most(at_least(kWeightBandCache / at_least(row_bytes, 1), 1), g.windows.P);
+  return ceil_div(g.windows.P, ceil_div(g.windows.P, most));  // bands of equal height
 }
 
+// A band with its part of dy.
 template <class T>
-inline void accumulate_band(const WeightGradient<T>& g, const Band<T>& band, int64_t rows,
-                            const T* dy, bool packed, bool accumulate, T* dw) {
+struct WeightBand {
+  Band<T> x;
+  int64_t first, rows;  // of windows
+  const T* dy;          // in place, or packed in panels
+  int64_t panel_stride;
+};
+constexpr int64_t kMostBands = 16;
+
+// Each tap (r, s) alone, over the windows that see it inside the image: neither padding nor a copy
+// of the image. Only where pixels have too few channels for high tiles do the padded columns of a
+// whole kernel row pay.
+template <class T>
+inline bool by_taps(const WeightGradient<T>& g) {
+  const Windows& w = g.windows;
+  if (w.S == 1 || w.dilation_w != 1) return true;
+  if (w.inside(g.x.H, g.x.W)) return g.x.pixel != g.x.C;
+  constexpr double kCopy = 1.03;  // what a copy costs
+  return cost_of_rows(g.x.C) * static_cast<double>(w.S) * share_inside(w, g.x.H, g.x.W) <=
+         cost_of_rows(w.S * g.x.C) * kCopy;
+}
+
+// dw = [dw +] the sum over `count` bands. A tile of dw takes all bands before the next tile's turn,
+// so that it stays in the first-level cache.
+template <class T>
+inline void accumulate_bands(const WeightGradient<T>& g, const WeightBand<T>* bands, int64_t count,
+                             bool taps_apart, bool packed, bool accumulate, T* dw) {
   constexpr int kColumns = gemm::kPanelColumns<T>;
   const Windows& w = g.windows;
-  const int64_t runs = w.dilation_w == 1 && band.pixel == g.x.C ? 1 : w.S;
-  const int64_t run_rows = runs == 1 ? w.S * g.x.C : g.x.C;
+  const int64_t pixel = bands[0].x.pixel;
+  const int64_t runs = taps_apart ? w.S : 1, run_rows = taps_apart ? g.x.C : w.S * g.x.C;
   const gemm::RowTiles tiles(run_rows);
-  const int64_t panels = gemm::panel_count<T>(g.dy.C), steps = rows * w.Q;
+  const int64_t panels = gemm::panel_count<T>(g.dy.C);
+  const int64_t steps = count * bands[0].rows * w.Q;
   const int64_t task_flops = at_least(2 * run_rows / tiles.count * steps * g.dy.C, 1);
   parallel_for(w.R * runs * tiles.count, 1'000'000 / task_flops, [&](int64_t begin, int64_t end) {
     gemm::Tile<T> tile;
-    tile.k = w.Q;
-    tile.segments = rows;
-    tile.lda = w.stride_w * band.pixel;
-    tile.a_segment = w.stride_h * band.row;
+    tile.lda = w.stride_w * pixel;
     tile.ldc = g.ldw;
-    tile.accumulate = accumulate;
     for (int64_t task = begin; task < end; task++) {
       const int64_t r = task / (runs * tiles.count), run = task / tiles.count % runs;
       const int64_t t = task % tiles.count, i = tiles.begin(t);
-      tile.a = band.data + r * w.dilation_h * band.row + run * w.dilation_w * band.pixel + i;
       T* c = dw + ((r * w.S + run) * g.x.C + i) * g.ldw;
+      Taps rows{0, w.P}, columns{0, w.Q};  // the windows that count
+      if (taps_apart) {
+        rows = taps_inside(w.top + r * w.dilation_h, w.stride_h, w.P, g.x.H);
+        columns = taps_inside(w.left + run * w.dilation_w, w.stride_w, w.Q, g.x.W);
+      }
+      tile.k = at_least(columns.end - columns.begin, 0);
       for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t k = panel * kColumns;
-        const int columns = static_cast<int>(at_most(kColumns, g.dy.C - k));
-        tile.ldb = packed ? gemm::packed_ld<T>(columns) : g.dy.pixel;
-        tile.b = packed ? dy + panel * gemm::panel_stride<T>(steps) : dy + k;
+        const int width = static_cast<int>(at_most(kColumns, g.dy.C - k));
+        tile.ldb = packed ? gemm::packed_ld<T>(width) : g.dy.pixel;
         tile.b_segment = w.Q * tile.ldb;
         tile.c = c + k;
-        gemm::run_tile(tile, tiles.rows(t), columns, gemm::ALayout::columns,
-                       packed ? gemm::BRows::padded : gemm::BRows::exact);
+        for (int64_t item = 0; item < count; item++) {
+          const WeightBand<T>& band = bands[item];
+          const int64_t begin_p = at_least(rows.begin - band.first, 0);
+          const int64_t end_p = at_most(rows.end - band.first, band.rows);
+          tile.segments = at_least(end_p - begin_p, 0);
+          tile.a_segment = w.stride_h * band.x.row;
+          tile.a = band.x.data + begin_p * tile.a_segment + columns.begin * tile.lda +
+                   r * w.dilation_h * band.x.row + run * w.dilation_w * pixel + i;
+          tile.b = band.dy + (packed ? panel * band.panel_stride : k) + begin_p * tile.b_segment +
+                   columns.begin * tile.ldb;
+          tile.accumulate = accumulate || item > 0;
+          gemm::run_tile(tile, tiles.rows(t), width, gemm::ALayout::columns,
+                         packed ? gemm::BRows::padded : gemm::BRows::exact);
+        }
       }
     }
   });
+}
+
+// How many bands are taken together: a large dw, which passes through the caches once per group,
+// pays for a group larger than half of a second-level cache.
+template <class T>
+inline int64_t bands_together(const WeightGradient<T>& g, int64_t rows) {
+  constexpr int64_t kSmall = 256 * 1024, kLarge = 2 * 1024 * 1024;
+  const Windows& w = g.windows;
+  const int64_t dw_bytes = w.R * w.S * g.x.C * g.dy.C * int64_t{sizeof(T)};
+  const int64_t band_bytes =
+      (w.rows_of(rows) * w.columns() * g.x.C + rows * w.Q * g.dy.C) * int64_t{sizeof(T)};
+  const int64_t fit = (dw_bytes > kSmall ? kLarge : kSmall) / at_least(band_bytes, 1);
+  return at_most(at_least(fit, 1), kMostBands);
 }
 
 // dw = the sum over bands [begin, end); bands are numbered image by image.
@@ -67,32 +119,44 @@ template <class T>
 inline void sum_bands(const WeightGradient<T>& g, int64_t rows, int64_t begin, int64_t end, T* dw) {
   const Windows& w = g.windows;
   const int64_t per_image = ceil_div(w.P, rows);
-  const bool copied =
-      !w.inside(g.x.H, g.x.W) || (g.x.pixel != g.x.C && w.S > 1 && w.dilation_w == 1);
+  const bool taps_apart = by_taps(g), copied = !taps_apart && !w.inside(g.x.H, g.x.W);
   // A narrow dy is read in place, unless its masked rows would cost registers.
   const bool packed = g.dy.C > gemm::kPanelColumns<T> ||
                       (!gemm::kMaskedLoadsAreFree && g.dy.C % gemm::kLanes<T> != 0);
-  Scratch<T> memory(copied ? w.rows_of(rows) * w.columns() * g.x.C : 0);
-  Scratch<T> panels(packed ? gemm::packed_size<T>(rows * w.Q, g.dy.C) : 0);
-  for (int64_t item = begin; item < end; item++) {
-    const int64_t n = item / per_image, first = item % per_image * rows;
-    const int64_t count = at_most(rows, w.P - first);
-    const Band<T> band = make_band(g.x, w, copied, n, first, count, memory.get());
-    const T* dy = g.dy.at(n, first, 0);
-    if (packed) {
-      gemm::pack_b(count * w.Q, g.dy.C, dy, g.dy.pixel, int64_t{1}, panels.get());
-      dy = panels.get();
-    }
-    accumulate_band(g, band, count, dy, packed, item > begin, dw);
+  const int64_t together = at_most(bands_together(g, rows), end - begin);
+  const int64_t band_size = copied ? w.rows_of(rows) * w.columns() * g.x.C : 0;
+  const int64_t panels_size = packed ? gemm::packed_size<T>(rows * w.Q, g.dy.C) : 0;
+  Scratch<T> memory(together * band_size), panels(together * panels_size);
+  WeightBand<T> bands[kMostBands];
+  for (int64_t first = begin; first < end; first += together) {
+    const int64_t count = at_most(together, end - first);
+    parallel_for(count, 1, [&](int64_t first_band, int64_t end_band) {
+      for (int64_t i = first_band; i < end_band; i++) {
+        const int64_t n = (first + i) / per_image, p = (first + i) % per_image * rows;
+        WeightBand<T>& band = bands[i];
+        band.first = p;
+        band.rows = at_most(rows, w.P - p);
+        band.x = make_band(g.x, w, copied, n, p, band.rows, memory.get() + i * band_size);
+        band.dy = g.dy.at(n, p, 0);
+        if (!packed) continue;
+        T* out = panels.get() + i * panels_size;
+        gemm::pack_b(band.rows * w.Q, g.dy.C, band.dy, g.dy.pixel, int64_t{1}, out);
+        band.dy = out;
+        band.panel_stride = gemm::panel_stride<T>(band.rows * w.Q);
+      }
+    });
+    accumulate_bands(g, bands, count, taps_apart, packed, first > begin, dw);
   }
 }
 
 // Bands are cut into so many chunks, each with a dw of its own, that are added in order at the end.
 // A dw too large for that is summed by one chunk, whose tiles are shared among threads instead.
 inline int64_t weight_chunks(int64_t items, int64_t flops, int64_t dw_bytes) {
-  constexpr int64_t kMost = 16, kEnoughFlops = 4'000'000, kMostBytes = 8 * 1024 * 1024;
-  const int64_t chunks = at_least(at_most(at_most(items, kMost), flops / kEnoughFlops), 1);
-  return chunks * dw_bytes <= kMostBytes ? chunks : 1;
+  // Writing and adding up a dw of its own must be little work beside filling it.
+  constexpr int64_t kMost = 16, kEnough = 8, kFlopsPerByte = 600, kLeastFlops = 4'000'000;
+  const int64_t flops_per_chunk = at_least(kLeastFlops, kFlopsPerByte * dw_bytes);
+  const int64_t chunks = at_most(at_most(items, kMost), flops / flops_per_chunk);
+  return chunks >= kEnough ? chunks : 1;
 }
 
 // sum(begin, end, out): out = the sum over items [begin, end), of `size` elements.

@@ -175,7 +175,7 @@ def _conv2d(
             f"channels / groups, filters), got shapes {x.shape} and {kernel.shape}"
         )
     extent = tuple((n - 1) * d + 1 for n, d in zip(kernel.shape[:2], dilation, strict=True))
-    pad = padding_of(op, padding, x.shape[1:3], extent, step)  # type: ignore[arg-type]
+    pad = padding_of(op, padding, x.shape[1:3], extent, step)
     if x.dtype != kernel.dtype:
         dtype = _C.promote(x.dtype, kernel.dtype)
         x, kernel = x.astype(dtype, copy=False), kernel.astype(dtype, copy=False)
