@@ -89,6 +89,10 @@ inline void correlate_depthwise(const Correlation<T>& c) {
     for (int64_t row = begin; row < end; row++) {
       const int64_t n = row / w.P, p = row % w.P;
       const int64_t h = p * w.stride_h + w.top;
+      // The fast loop strides through rows; the next window's new rows are fetched in order.
+      const int64_t next = h + (w.R - 1) * w.dilation_h + 1;
+      if (next >= 0 && next + w.stride_h <= c.x.H)
+        prefetch_part(c.x.at(n, next, 0), w.stride_h * c.x.row, 0, 1);
       const bool fast = whole.begin < whole.end && h >= 0 && h + 2 * w.dilation_h < c.x.H;
       const int64_t border = fast ? whole.begin : w.Q;
       for (int64_t q = 0; q < border; q++) depthwise_window(c, n, p, q);
@@ -159,7 +163,11 @@ inline void depthwise_weight_rows(const WeightGradient<T>& g, int64_t begin, int
   const Taps whole = whole_windows(w, g.x.W);
   for (int64_t row = begin; row < end; row++) {
     const int64_t n = row / w.P, p = row % w.P;
-    const Taps rows = taps_inside(p * w.stride_h + w.top, w.dilation_h, w.R, g.x.H);
+    const int64_t h = p * w.stride_h + w.top, next = h + (w.R - 1) * w.dilation_h + 1;
+    if (next >= 0 && next + w.stride_h <= g.x.H)
+      prefetch_part(g.x.at(n, next, 0), w.stride_h * g.x.row, 0, 1);
+    if (p + 1 < w.P) prefetch_part(g.dy.at(n, p + 1, 0), g.dy.row, 0, 1);
+    const Taps rows = taps_inside(h, w.dilation_h, w.R, g.x.H);
     const bool fast = w.R == 3 && w.S == 3 && rows.begin == 0 && rows.end == 3;
     if (fast) depthwise_weight_3x3(g, n, p, whole, dw);
     for (int64_t r = rows.begin; r < rows.end; r++)
