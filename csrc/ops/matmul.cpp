@@ -146,6 +146,15 @@ void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accum
 
 namespace {
 
+Tensor matrix_transpose(const Tensor& x) {
+  check(x.ndim() >= 2, "matmul: only matrices can be transposed, got shape ", x.shape());
+  Dims axes(x.ndim());
+  for (int i = 0; i < x.ndim(); i++) axes[i] = i;
+  axes[x.ndim() - 1] = x.ndim() - 2;
+  axes[x.ndim() - 2] = x.ndim() - 1;
+  return transpose(x, axes);
+}
+
 Activation parse_activation(const std::optional<std::string>& name) {
   if (!name || *name == "linear") return Activation::none;
   if (*name == "relu") return Activation::relu;
@@ -157,7 +166,13 @@ Activation parse_activation(const std::optional<std::string>& name) {
 
 WEFT_BINDING(matmul) {
   namespace py = pybind11;
-  m.def("matmul", &matmul, py::arg("x"), py::arg("y"));
+  // The transpositions save the backward pass two views with their nodes.
+  m.def(
+      "matmul",
+      [](const Tensor& x, const Tensor& y, bool transpose_x, bool transpose_y) {
+        return matmul(transpose_x ? matrix_transpose(x) : x, transpose_y ? matrix_transpose(y) : y);
+      },
+      py::arg("x"), py::arg("y"), py::arg("transpose_x") = false, py::arg("transpose_y") = false);
   m.def(
       "linear",
       [](const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,

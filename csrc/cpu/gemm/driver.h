@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "cpu/gemm/microkernel.h"
+#include "cpu/gemm/narrow.h"
 #include "cpu/gemm/pack.h"
 
 namespace weft::cpu::WEFT_ISA::gemm {
@@ -46,6 +47,7 @@ inline constexpr int64_t kBlockElements = kDepth<T> * kBlockColumns<T>;
 constexpr int64_t kTaskFlops = 1 << 20;
 constexpr int64_t kTasks = 8;  // at least so many where size allows, for an even share
 constexpr int64_t kPackTaskBytes = 128 * 1024;
+constexpr int64_t kFewRows = 3 * kMaxRows;
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -78,6 +80,24 @@ WEFT_INLINE ALayout layout_of_a(const Gemm<T>& g) {
   return g.a_column_stride == 1 || g.k == 1 ? ALayout::rows : ALayout::columns;
 }
 
+// Scratch memory, or nothing (null) for 0 elements.
+template <class T>
+class OptionalScratch {
+ public:
+  explicit OptionalScratch(int64_t count)
+      : data_(count > 0 ? static_cast<T*>(scratch_acquire(static_cast<size_t>(count) * sizeof(T)))
+                        : nullptr) {}
+  ~OptionalScratch() {
+    if (data_ != nullptr) scratch_release(data_);
+  }
+  OptionalScratch(const OptionalScratch&) = delete;
+  OptionalScratch& operator=(const OptionalScratch&) = delete;
+  T* get() const { return data_; }
+
+ private:
+  T* data_;
+};
+
 // Everything of a tile but its position: set once, then only a, b and c move.
 template <class T>
 WEFT_INLINE Tile<T> first_tile(const Gemm<T>& g) {
@@ -97,7 +117,29 @@ WEFT_INLINE void set_pass(Tile<T>& t, const Gemm<T>& g, int64_t begin, int64_t e
   t.activate = last ? g.activate : nullptr;
 }
 
-// B is read where it lies. For few rows, where packing would cost as much as the product.
+// Whether tiles of A are copied before use: where the rows of a tile fall into the same sets of L1
+// (4 KB apart or multiples of it), or each step of K touches another page. Up to two panels of
+// columns use a tile too little to pay for its copy.
+template <class T>
+WEFT_INLINE bool should_pack_a(const Gemm<T>& g) {
+  constexpr int64_t kPage = 4096 / static_cast<int64_t>(sizeof(T));  // elements
+  const int64_t lda = first_tile(g).lda;
+  if (g.n <= 2 * kPanelColumns<T> || g.k <= 64) return false;
+  return layout_of_a(g) == ALayout::rows ? lda % kPage == 0 : lda >= kPage;
+}
+
+// Whether B is packed. Measured on Zen 4 (112 GF/s either way is the best of both): few rows never
+// pay for it, and a B that stays in L2 needs it only where its rows are pages apart.
+template <class T>
+WEFT_INLINE bool should_pack_b(const Gemm<T>& g) {
+  constexpr int64_t kPage = 4096 / static_cast<int64_t>(sizeof(T));
+  if (g.b_column_stride != 1 && g.n != 1) return true;
+  if (!kMaskedLoadsAreFree && g.n % kLanes<T> != 0 && g.m > 2) return true;
+  if (g.m <= kFewRows) return false;
+  return g.k * g.n > kBlockElements<T> || g.b_row_stride >= kPage || should_pack_a(g);
+}
+
+// B is read where it lies: panel after panel, each used by all rows of the task while it is in L1.
 template <class T>
 void multiply_unpacked(const Gemm<T>& g) {
   const ALayout layout = layout_of_a(g);
@@ -106,42 +148,49 @@ void multiply_unpacked(const Gemm<T>& g) {
   const int64_t passes = g.k <= kDepth<T> ? 1 : divide_up(g.k, kDepth<T>);
   const int64_t depth = divide_up(g.k, passes);
   const TaskGrid grid(tiles.count, panels, 2 * g.m * g.n * g.k);
+  const bool pack_a_tiles = g.m <= kFewRows && should_pack_a(g);
+  const int64_t packed_tile = packed_a_size<T>(depth);
   parallel_for(grid.row_tasks * grid.panel_tasks, 1, [&](int64_t task, int64_t task_end) {
     Tile<T> t = first_tile(g);
+    const int64_t lda = t.lda;
     t.ldb = g.b_row_stride;
+    const OptionalScratch<T> a_scratch(pack_a_tiles ? grid.rows_per_task * packed_tile : 0);
     for (; task < task_end; task++) {
       const int64_t first_row = task / grid.panel_tasks * grid.rows_per_task;
       const int64_t first_panel = task % grid.panel_tasks * grid.panels_per_task;
       for (int64_t pass = 0; pass < passes; pass++) {
         const int64_t begin = pass * depth;
         set_pass(t, g, begin, begin + depth < g.k ? begin + depth : g.k);
+        const auto a_of = [&](int64_t r) {
+          return g.a + tiles.begin(r) * g.a_row_stride + begin * g.a_column_stride;
+        };
+        const int64_t last_row = first_row + grid.rows_per_task < tiles.count
+                                     ? first_row + grid.rows_per_task
+                                     : tiles.count;
+        if (pack_a_tiles)
+          for (int64_t r = first_row; r < last_row; r++)
+            t.lda = pack_a(tiles.rows(r), t.k, a_of(r), lda, layout,
+                           a_scratch.get() + (r - first_row) * packed_tile);
         for (int64_t p = first_panel; p < first_panel + grid.panels_per_task && p < panels; p++) {
           const int64_t column = p * kPanelColumns<T>;
           const int64_t rest = g.n - column;
           const int columns = static_cast<int>(rest < kPanelColumns<T> ? rest : kPanelColumns<T>);
           t.b = g.b + begin * g.b_row_stride + column;
           t.bias = g.bias != nullptr && begin + t.k == g.k ? g.bias + column : nullptr;
-          for (int64_t r = first_row; r < first_row + grid.rows_per_task && r < tiles.count; r++) {
-            const int64_t row = tiles.begin(r);
-            t.a = g.a + row * g.a_row_stride + begin * g.a_column_stride;
-            t.c = g.c + row * g.ldc + column;
+          for (int64_t r = first_row; r < last_row; r++) {
+            if (pack_a_tiles) {
+              t.a = a_scratch.get() + (r - first_row) * packed_tile;
+              if (layout == ALayout::columns) t.lda = tiles.rows(r);
+            } else {
+              t.a = a_of(r);
+            }
+            t.c = g.c + tiles.begin(r) * g.ldc + column;
             run_tile(t, tiles.rows(r), columns, layout, BRows::exact);
           }
         }
       }
     }
   });
-}
-
-// Whether tiles of A are copied before use: where the rows of a tile would compete for the same
-// sets of L1, or each step of K touches another page.
-template <class T>
-WEFT_INLINE bool should_pack_a(const Gemm<T>& g) {
-  constexpr int64_t kAliasing = 1024 / static_cast<int64_t>(sizeof(T));  // elements
-  const int64_t lda = first_tile(g).lda;
-  if (g.n <= 2 * kPanelColumns<T>) return false;
-  if (layout_of_a(g) == ALayout::columns) return true;
-  return g.k > 64 && (lda % kAliasing == 0 || lda > 4 * kAliasing);
 }
 
 // Rows of A (of one task) times one packed block of B: K from k_begin, columns from `column`.
@@ -153,7 +202,7 @@ struct PackedBlock {
 
 template <class T>
 void multiply_block(const Gemm<T>& g, const PackedBlock<T>& block, const RowTiles& tiles,
-                    const TaskGrid& grid, int64_t task, bool pack_a_tiles, T* a_scratch) {
+                    const TaskGrid& grid, int64_t task, T* a_scratch) {
   const ALayout layout = layout_of_a(g);
   const int64_t panels = panel_count<T>(block.columns);
   const int64_t stride = panel_stride<T>(block.depth_total);
@@ -171,7 +220,7 @@ void multiply_block(const Gemm<T>& g, const PackedBlock<T>& block, const RowTile
       const int64_t steps = from + depth < block.depth_total ? depth : block.depth_total - from;
       set_pass(t, g, begin, begin + steps);
       t.a = g.a + row * g.a_row_stride + begin * g.a_column_stride;
-      if (pack_a_tiles) {
+      if (a_scratch != nullptr) {
         t.lda = pack_a(rows, steps, t.a, start.lda, layout, a_scratch);
         t.a = a_scratch;
       }
@@ -224,91 +273,116 @@ void multiply_packed(const Gemm<T>& g) {
       const TaskGrid grid(tiles.count, panel_count<T>(block.columns),
                           2 * g.m * block.columns * block.depth_total);
       parallel_for(grid.row_tasks * grid.panel_tasks, 1, [&](int64_t begin, int64_t end) {
-        if (!pack_a_tiles) {
-          for (; begin < end; begin++)
-            multiply_block<T>(g, block, tiles, grid, begin, false, nullptr);
-          return;
-        }
-        const Scratch<T> a_scratch(packed_a_size<T>(kDepth<T>));
+        const OptionalScratch<T> a_scratch(pack_a_tiles ? packed_a_size<T>(kDepth<T>) : 0);
         for (; begin < end; begin++)
-          multiply_block<T>(g, block, tiles, grid, begin, true, a_scratch.get());
+          multiply_block<T>(g, block, tiles, grid, begin, a_scratch.get());
       });
     }
   }
 }
 
-// c[i] = a row . x, for kRows rows at once: x is loaded once for all of them. The sum of a row is
-// the same whichever rows go with it.
-template <int kRows, class T>
-void dot_rows(int64_t k, const T* a, int64_t lda, const T* x, T* sums) {
-  using simd::Vec;
-  Vec<T> acc[kRows][2] = {};
-  int64_t i = 0;
-  for (; i + 2 * kLanes<T> <= k; i += 2 * kLanes<T>)
-    for (int half = 0; half < 2; half++) {
-      const Vec<T> v = simd::load(x + i + half * kLanes<T>);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; r++)
-        acc[r][half] += simd::load(a + r * lda + i + half * kLanes<T>) * v;
-    }
-  for (; i < k; i += kLanes<T>) {
-    const int count = static_cast<int>(k - i < kLanes<T> ? k - i : kLanes<T>);
-    const Vec<T> v = simd::load_partial(x + i, count);
-#pragma GCC unroll 4
-    for (int r = 0; r < kRows; r++) acc[r][0] += simd::load_partial(a + r * lda + i, count) * v;
-  }
-  for (int r = 0; r < kRows; r++) sums[r] = simd::reduce_add<T>(acc[r][0] + acc[r][1]);
-}
-
-// A matrix with contiguous rows times a contiguous vector.
-template <class T, class Finish>
-void multiply_vector(int64_t m, int64_t k, const T* a, int64_t lda, const T* x,
-                     const Finish& finish) {
-  const int64_t grain = kPackTaskBytes / (k * static_cast<int64_t>(sizeof(T)) + 1) / 4 * 4;
-  parallel_for(m, grain < 4 ? 4 : grain, [&](int64_t row, int64_t end) {
-    T sums[4];
-    for (; row + 4 <= end; row += 4) {
-      dot_rows<4>(k, a + row * lda, lda, x, sums);
-      for (int r = 0; r < 4; r++) finish(row + r, sums[r]);
-    }
-    for (; row < end; row++) {
-      dot_rows<1>(k, a + row * lda, lda, x, sums);
-      finish(row, sums[0]);
-    }
-  });
-}
-
-// Products with one row or one column. False when the general way is better or needed.
+// What is left of the epilogue where results come one by one.
 template <class T>
-bool multiply_vectors(const Gemm<T>& g) {
-  const auto finish = [&](int64_t c_stride, int64_t bias_stride) {
-    return [&g, c_stride, bias_stride](int64_t at, T sum) {
-      T* c = g.c + at * c_stride;
-      if (g.bias != nullptr) sum += g.bias[at * bias_stride];
-      if (g.accumulate) sum += *c;
-      *c = g.relu && sum < T(0) ? T(0) : sum;
-    };
-  };
-  if (g.k < 2 || g.activate != nullptr) return false;
-  if (g.n == 1 && g.a_column_stride == 1 && g.b_row_stride == 1) {
-    multiply_vector(g.m, g.k, g.a, g.a_row_stride, g.b, finish(g.ldc, 0));
+WEFT_INLINE void finish_one(const Gemm<T>& g, T* c, int64_t column, T sum) {
+  if (g.bias != nullptr) sum += g.bias[column];
+  if (g.accumulate) sum += *c;
+  *c = g.relu && sum < T(0) ? T(0) : sum;  // NaN stays NaN
+}
+
+// Up to how many rows x @ w^T is faster as dot products than by packing w. Packing takes about as
+// long as 10 rows, the sums over lanes of a dot product about as long as 8 of its steps.
+template <class T>
+WEFT_INLINE int64_t max_dot_rows(const Gemm<T>& g) {
+  if (!kManyRegisters) return 4;
+  const int64_t steps = g.k / kLanes<T>;
+  return g.n < kLanes<T> || steps > 32 ? 32 : steps;
+}
+
+// So few columns that tiles would waste most of their lanes: dot products with the columns of B,
+// which are copied to lie in memory one after the other.
+template <class T>
+void multiply_few_columns(const Gemm<T>& g) {
+  const Scratch<T> columns(g.n * g.k);
+  for (int64_t step = 0; step < g.k; step++)
+    for (int64_t j = 0; j < g.n; j++) columns[j * g.k + step] = g.b[step * g.b_row_stride + j];
+  multiply_dots<T>(
+      {g.n, g.m, g.k, columns.get(), g.k, g.a, g.a_row_stride},
+      [&](int64_t j, int64_t i, T sum) { finish_one(g, g.c + i * g.ldc + j, j, sum); });
+}
+
+// The products that narrow.h does better. False when there is none of them.
+template <class T>
+bool multiply_narrow(const Gemm<T>& g) {
+  if (g.activate != nullptr || g.k < kLanes<T>) return false;
+  const bool a_rows = g.a_column_stride == 1, b_columns = g.b_row_stride == 1;
+  if (g.n == 1 && a_rows && b_columns) {
+    // The dot products of one vector with the rows of A, which play the part of columns.
+    multiply_dots<T>({1, g.m, g.k, g.b, 0, g.a, g.a_row_stride},
+                     [&](int64_t, int64_t i, T sum) { finish_one(g, g.c + i * g.ldc, 0, sum); });
     return true;
   }
-  if (g.m == 1 && g.b_row_stride == 1 && g.b_column_stride != 1 && g.a_column_stride == 1) {
-    multiply_vector(g.n, g.k, g.b, g.b_column_stride, g.a, finish(1, 1));
+  if (g.m == 1 && g.b_column_stride == 1) {
+    multiply_row(g.n, g.k, g.a, g.a_column_stride, g.b, g.b_row_stride,
+                 [&](int64_t begin, int64_t end, const T* sums) {
+                   for (int64_t j = begin; j < end; j++) finish_one(g, g.c + j, j, sums[j - begin]);
+                 });
+    return true;
+  }
+  if (a_rows && g.b_column_stride == 1 && g.n <= kDotRows && g.m > kMaxRows &&
+      g.k >= 2 * kLanes<T>) {
+    multiply_few_columns(g);
+    return true;
+  }
+  if (a_rows && b_columns && g.b_column_stride != 1 && g.m <= max_dot_rows(g)) {
+    multiply_dots<T>(
+        {g.m, g.n, g.k, g.a, g.a_row_stride, g.b, g.b_column_stride},
+        [&](int64_t i, int64_t j, T sum) { finish_one(g, g.c + i * g.ldc + j, j, sum); });
     return true;
   }
   return false;
 }
 
+// x^T @ g with fewer columns than a vector has lanes (the gradient of a classifier's last layer):
+// as (g^T @ x)^T all lanes work. With x^T and g both read along their rows nothing is packed.
 template <class T>
-WEFT_INLINE bool should_pack_b(const Gemm<T>& g) {
-  if (g.b_column_stride != 1 && g.n != 1) return true;
-  if (!kMaskedLoadsAreFree && g.n % kLanes<T> != 0 && g.m > 2) return true;
-  if (g.m > 3 * kMaxRows && (g.n > 2 * kPanelColumns<T> || g.b_row_stride > kDepth<T>)) return true;
-  // Rows of B a multiple of 2 KB apart fall into two sets of L1; reused often enough, packing pays.
-  constexpr int64_t kAliasing = 2048 / static_cast<int64_t>(sizeof(T));
-  return g.b_row_stride % kAliasing == 0 && g.k > 32 && g.m > kMaxRows;
+WEFT_INLINE bool should_transpose_product(const Gemm<T>& g) {
+  return g.n > 1 && 4 * g.n <= 3 * kLanes<T> && g.m >= 2 * kLanes<T> && g.k >= kLanes<T> &&
+         g.a_row_stride == 1 && g.a_column_stride != 1 && g.b_column_stride == 1 &&
+         g.activate == nullptr;
+}
+
+template <class T>
+void multiply_transposed(const Gemm<T>& g) {
+  const int64_t ld = g.m + 64 / static_cast<int64_t>(sizeof(T));
+  const Scratch<T> product(g.n * ld);
+  Gemm<T> swapped;
+  swapped.m = g.n;
+  swapped.n = g.m;
+  swapped.k = g.k;
+  swapped.a = g.b;
+  swapped.a_row_stride = 1;
+  swapped.a_column_stride = g.b_row_stride;
+  swapped.b = g.a;
+  swapped.b_row_stride = g.a_column_stride;
+  swapped.b_column_stride = 1;
+  swapped.c = product.get();
+  swapped.ldc = ld;
+  if (should_pack_b(swapped))
+    multiply_packed(swapped);
+  else
+    multiply_unpacked(swapped);
+  // Columns outside: long runs are read, and the few cache lines of C that each takes stay in L1.
+  parallel_for(g.m, kPackTaskBytes / (8 * g.n), [&](int64_t begin, int64_t end) {
+    for (int64_t j = 0; j < g.n; j++) {
+      const T* from = product.get() + j * ld;
+      T* c = g.c + j;
+      const int64_t ldc = g.ldc;
+      if (g.bias == nullptr && !g.accumulate && !g.relu)
+        for (int64_t i = begin; i < end; i++) c[i * ldc] = from[i];
+      else
+        for (int64_t i = begin; i < end; i++) finish_one(g, c + i * ldc, j, from[i]);
+    }
+  });
 }
 
 }  // namespace detail
@@ -335,8 +409,10 @@ void gemm(const Gemm<T>& given) {
                 .relu = given.relu,
                 .activate = given.activate};
   }
-  if (detail::multiply_vectors(g)) return;
-  if (detail::should_pack_b(g) && g.k > 0)
+  if (detail::multiply_narrow(g)) return;
+  if (detail::should_transpose_product(g))
+    detail::multiply_transposed(g);
+  else if (detail::should_pack_b(g) && g.k > 0)
     detail::multiply_packed(g);
   else
     detail::multiply_unpacked(g);

@@ -16,12 +16,13 @@ using simd::Vec;
 #if WEFT_VECTOR_BYTES == 64
 // One step has 28 FMAs, enough to hide its loop overhead; GCC spills addresses when unrolling it.
 constexpr int kStepsPerIteration = 1;
-// B streams from L2. Four steps ahead is ~110 cycles; the hardware prefetcher alone stops at pages.
-constexpr int kPrefetchSteps = 4;
+// B streams from L2 or beyond, and the hardware prefetcher stops at pages. Look ~110 cycles ahead:
+// four steps of a full tile, more steps of a lower one, which takes less time for each.
+constexpr int prefetch_steps(int rows) { return 4 * kMaxRows / rows; }
 #else
 // The front end is the limit here (26 uops in 6 cycles): unroll, and issue no prefetches.
 constexpr int kStepsPerIteration = 4;
-constexpr int kPrefetchSteps = 0;
+constexpr int prefetch_steps(int) { return 0; }
 #endif
 
 // Hides a pointer's value from the optimiser, so that it keeps this one pointer instead of
@@ -58,6 +59,7 @@ WEFT_INLINE void step(Accumulators<T, kRows, kVectors>& acc, const T* b, int64_t
   UNROLL for (int j = 0; j < kVectors; j++) {
     row[j] = load_columns<kMasked, kVectors>(b, j, last_columns);
   }
+  constexpr int kPrefetchSteps = prefetch_steps(kRows);
   if constexpr (kPrefetchSteps > 0) {
     UNROLL for (int j = 0; j < kVectors; j++) {
       __builtin_prefetch(b + kPrefetchSteps * ldb + j * kLanes<T>);

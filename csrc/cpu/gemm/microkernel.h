@@ -29,24 +29,21 @@ namespace weft::cpu::WEFT_ISA::gemm {
 
 using simd::kLanes;
 
+inline constexpr bool kManyRegisters = WEFT_VECTOR_BYTES == 64;  // AVX-512: 32, and masks besides
+// Elsewhere the mask of a partial load takes a register that the 6-row tiles do not have (-35 %): a
+// B whose columns end inside a vector is better packed first.
+inline constexpr bool kMaskedLoadsAreFree = kManyRegisters;
+
 // Tile sizes are set by the register file. AVX-512: 14 x 2 accumulators + 2 vectors of B + 1
 // broadcast of A fill 31 of 32 registers; AVX2 and SSE2 have 16: 6 x 2 + 2 + 1. Measured at 97 to
 // 101 % of FMA peak (research/cpu.md, section 2).
-#if WEFT_VECTOR_BYTES == 64
-inline constexpr int kMaxRows = 14;
-#else
-inline constexpr int kMaxRows = 6;
-#endif
+inline constexpr int kMaxRows = kManyRegisters ? 14 : 6;
 inline constexpr int kMaxVectors = 2;
 template <class T>
 inline constexpr int kPanelColumns = kMaxVectors * kLanes<T>;  // width of a full tile and panel
 
 enum class ALayout : int { rows, columns };
 enum class BRows : int { padded, exact };
-
-// Whether reading part of a vector costs no more than reading all of it. Elsewhere the mask takes
-// a register that the 6-row tiles do not have, so a narrow B is better packed first.
-inline constexpr bool kMaskedLoadsAreFree = WEFT_VECTOR_BYTES == 64;
 
 // Rewrites rows x columns values at c in place: an activation that is more than a ReLU, applied
 // while the tile is still in the first-level cache.

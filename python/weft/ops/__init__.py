@@ -7,9 +7,11 @@ from weft.ops.comparison import *
 from weft.ops.conv import *
 from weft.ops.creation import *
 from weft.ops.dropout import *
+from weft.ops.einsum import *
 from weft.ops.elementwise import *
 from weft.ops.indexing import *
 from weft.ops.join import *
+from weft.ops.matmul import *
 from weft.ops.pool import *
 from weft.ops.rectifier import *
 from weft.ops.shape import *
