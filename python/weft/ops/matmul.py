@@ -146,9 +146,11 @@ class Linear(Function):
         if y is not None:
             dy = ReluGradient.apply(dy, y)
         dx = dkernel = dbias = None
+        rows = dy if dy.ndim == 2 else _as_rows(dy)
         if kernel is not None:
-            dx = MatMul.apply(dy, kernel, False, True)
-        rows = dy if dy.ndim == 2 else ops.reshape(dy, (math.prod(dy.shape[:-1]), dy.shape[-1]))
+            dx = MatMul.apply(dy if dy.ndim > 1 else rows, kernel, False, True)
+            if dy.ndim == 1:
+                dx = ops.reshape(dx, kernel.shape[:1])
         if x is not None:
             dkernel = MatMul.apply(x if x.ndim == 2 else _as_rows(x), rows, True, False)
         if ctx.needs_grad[2]:
@@ -326,14 +328,10 @@ def _axes_to_sum(axes: Any, x: Tensor, y: Tensor) -> tuple[list[int], list[int]]
                 f"tensordot: {axes} axes cannot be summed over with shapes {x.shape} and {y.shape}"
             )
         return list(range(x.ndim - axes, x.ndim)), list(range(axes))
-    try:
-        first, second = axes
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"tensordot: axes must be an integer or two lists of axes, got {axes!r}"
-        ) from None
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise TypeError(f"tensordot: axes must be an integer or two lists of axes, got {axes!r}")
     chosen = []
-    for name, tensor, given in (("x", x, first), ("y", y, second)):
+    for name, tensor, given in (("x", x, axes[0]), ("y", y, axes[1])):
         given = [given] if isinstance(given, int) else list(given)
         for axis in given:
             if not -tensor.ndim <= axis < tensor.ndim:
