@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from weft import _C
 from weft.autograd.recording import Function
+from weft.ops.rectifier import ReluGradient
 from weft.ops.window import (
     is_channels_first,
     padding_of,
@@ -43,7 +45,7 @@ class Conv2D(Function):
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, kernel, y = ctx.saved
         if y is not None:
-            dy = dy * (y > 0)
+            dy = ReluGradient.apply(dy, y)
         dx = dkernel = dbias = None
         if ctx.needs_grad[0]:
             dx = Conv2DBackwardInput.apply(dy, kernel, x.shape, ctx.geometry)
@@ -168,23 +170,38 @@ def _conv2d(
             f'{op}: activation must be None or "relu", got {activation!r}; apply others to the '
             "result"
         )
-    step, dilation = pair(op, "strides", strides), pair(op, "dilation_rate", dilation_rate)
     if x.ndim != 4 or kernel.ndim != 4:
         raise ValueError(
             f"{op}: x must be (batch, height, width, channels) and the kernel (height, width, "
             f"channels / groups, filters), got shapes {x.shape} and {kernel.shape}"
         )
-    extent = tuple((n - 1) * d + 1 for n, d in zip(kernel.shape[:2], dilation, strict=True))
-    pad = padding_of(op, padding, x.shape[1:3], extent, step)
+    asked = op, x.shape[1:3], kernel.shape[:2], strides, padding, dilation_rate, groups
+    try:
+        geometry = _geometry(*asked)
+    except TypeError:  # lists cannot be looked up
+        geometry = _geometry.__wrapped__(*asked)
     if x.dtype != kernel.dtype:
         dtype = _C.promote(x.dtype, kernel.dtype)
         x, kernel = x.astype(dtype, copy=False), kernel.astype(dtype, copy=False)
     if bias is not None:
-        bias = as_tensor(bias).astype(kernel.dtype, copy=False)
-    y: Tensor = Conv2D.apply(
-        x, kernel, bias, _Geometry(step, pad, dilation, groups), activation == "relu"
-    )
+        bias = as_tensor(bias, kernel.dtype)
+    y: Tensor = Conv2D.apply(x, kernel, bias, geometry, activation == "relu")
     return to_channels_first(y) if channels_first else y
+
+
+@functools.lru_cache(1024, typed=True)  # a model asks for the same few again and again
+def _geometry(
+    op: str,
+    size: tuple[int, int],
+    window: tuple[int, int],
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    groups: int,
+) -> _Geometry:
+    step, dilation = pair(op, "strides", strides), pair(op, "dilation_rate", dilation_rate)
+    extent = (window[0] - 1) * dilation[0] + 1, (window[1] - 1) * dilation[1] + 1
+    return _Geometry(step, padding_of(op, padding, size, extent, step), dilation, groups)
 
 
 def depthwise_conv2d(

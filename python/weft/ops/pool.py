@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from weft import _C
@@ -117,6 +118,15 @@ class AveragePool2DBackward(Function):
         return AveragePool2D.apply(ddx, ctx.geometry), None, None
 
 
+@functools.lru_cache(1024, typed=True)  # a model asks for the same few again and again
+def _geometry(
+    op: str, size: tuple[int, int], pool_size: Any, strides: Any, padding: Any
+) -> _Geometry:
+    window = pair(op, "pool_size", pool_size)
+    step = window if strides is None else pair(op, "strides", strides)
+    return _Geometry(window, step, padding_of(op, padding, size, window, step))
+
+
 def _pool(
     op: str,
     function: type[Function],
@@ -132,10 +142,12 @@ def _pool(
         x = to_channels_last(op, x)
     if x.ndim != 4:
         raise ValueError(f"{op}: x must be (batch, height, width, channels), got shape {x.shape}")
-    window = pair(op, "pool_size", pool_size)
-    step = window if strides is None else pair(op, "strides", strides)
-    pad = padding_of(op, padding, x.shape[1:3], window, step)
-    y: Tensor = function.apply(x, _Geometry(window, step, pad))
+    asked = op, x.shape[1:3], pool_size, strides, padding
+    try:
+        geometry = _geometry(*asked)
+    except TypeError:  # lists cannot be looked up
+        geometry = _geometry.__wrapped__(*asked)
+    y: Tensor = function.apply(x, geometry)
     return to_channels_first(y) if channels_first else y
 
 

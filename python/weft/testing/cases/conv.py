@@ -103,7 +103,7 @@ _SAMPLES = [
     sample(normal(2, 3, 3, 1), normal(2, 3, 1, 2), normal(2), padding="same"),
     sample(normal(1, 5, 4, 1), normal(3, 2, 1, 2), strides=2, padding="same"),
     sample(normal(1, 5, 4, 2), normal(2, 2, 1, 2), groups=2, dilation_rate=(2, 1)),
-    sample(normal(1, 3, 4, 2), normal(1, 1, 2, 2), normal(2), strides=(2, 1)),
+    sample(normal(1, 3, 4, 2), normal(1, 1, 2, 2), normal(2), strides=[2, 1]),
     sample(normal(1, 4, 4, 2, seed=3), normal(2, 2, 2, 2), normal(2), activation="relu"),
     sample(normal(1, 5, 5, 1), normal(3, 2, 1, 1), strides=(2, 3), dilation_rate=(3, 2), padding=2),
     # every tile height and masked tail
