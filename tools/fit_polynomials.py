@@ -32,6 +32,7 @@ def series_safe(f, at_zero):
 
 
 def log_quotient(z):
+    """What an odd polynomial in s = sqrt(z) leaves of log((1 + s) / (1 - s))."""
     s = sqrt(z)
     return (log((1 + s) / (1 - s)) - 2 * s) / (s * z)
 
@@ -111,9 +112,7 @@ for title, f, limit, interval, float_terms, double_terms in FITS:
         if terms is None:
             continue
         coefficients = chebyfit(g, list(interval), terms)
-        worst = max(
-            abs(mp.polyval(coefficients, x) - g(x)) for x in linspace(*interval, 401)
-        )
+        worst = max(abs(mp.polyval(coefficients, x) - g(x)) for x in linspace(*interval, 401))
         digits, suffix = (9, "f") if kind == "float" else (17, "")
         print(f"// {title} ({kind}; largest error of q {mp.nstr(worst, 2)})")
         print(", ".join(mp.nstr(c, digits) + suffix for c in coefficients))

@@ -120,10 +120,20 @@ void vector_core(const void* const* inputs, void* output, int64_t n) {
   T* out = static_cast<T*>(output);
   simd::Vec<T> x[Functor::kArity];
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load(in[k] + i);
-    simd::store(out + i, apply<Functor>(x));
+  // Cheap ops are bound by the loads: several in flight per iteration.
+  constexpr int kUnroll = Functor::kFlops <= 4 ? 4 : 1;
+  for (; i + kUnroll * kLanes <= n; i += kUnroll * kLanes) {
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnroll; u++) {
+      for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load(in[k] + i + u * kLanes);
+      simd::store(out + i + u * kLanes, apply<Functor>(x));
+    }
   }
+  if constexpr (kUnroll > 1)
+    for (; i + kLanes <= n; i += kLanes) {
+      for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load(in[k] + i);
+      simd::store(out + i, apply<Functor>(x));
+    }
   if (const int rest = static_cast<int>(n - i); rest > 0) {
     for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load_partial(in[k] + i, rest);
     simd::store_partial(out + i, apply<Functor>(x), rest);
