@@ -78,12 +78,14 @@ PyObject* entry(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObjec
 
 template <class F>
 void define(py::module_& m) {
-  static const std::string doc =
-      std::string(F::kName) +
-      (F::kArity == 1   ? "(x, /, *, out=None)"
-       : F::kArity == 2 ? "(x1, x2, /, *, out=None)"
-                        : "(x1, x2, x3, /, *, out=None)") +
-      "\n--\n\nElementwise, with broadcasting; numbers are allowed beside tensors.";
+  // The first line is what the stub generator reads.
+  constexpr const char* kArguments[] = {
+      "x: weft._C.Tensor | float", "x1: weft._C.Tensor | float, x2: weft._C.Tensor | float",
+      "x1: weft._C.Tensor | float, x2: weft._C.Tensor | float, x3: weft._C.Tensor | float"};
+  static const std::string doc = std::string(F::kName) + "(" + kArguments[F::kArity - 1] +
+                                 ", /, *, out: weft._C.Tensor | None = None) -> weft._C.Tensor"
+                                 "\n\nElementwise, with broadcasting; numbers may stand beside "
+                                 "tensors.";
   static PyMethodDef method = {F::kName,
                                reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&entry)),
                                METH_FASTCALL | METH_KEYWORDS, doc.c_str()};
