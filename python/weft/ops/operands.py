@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weft import _C, ops
+from weft.autograd.recording import Node
 from weft.tensor import Tensor, as_tensor
 
 _NUMBERS = (float, int, bool)
@@ -29,15 +30,14 @@ def _paired(x1: Any, x2: Any) -> Any:
 
 def keep_likes(ctx: Any, *operands: Any) -> None:
     """Note shapes and dtypes of raw operands, for `fit`."""
-    needs = ctx.needs_grad
-    if needs[0] or needs[1] or needs[2:3] == [True]:
+    if type(ctx) is Node:
         ctx.likes = [(x.shape, x.dtype) if type(x) is _C.Tensor else None for x in operands]
 
 
 def keep(ctx: Any, *operands: Any) -> None:
     """Save raw operands, of which some may be numbers, for `kept` and `fit`."""
-    keep_likes(ctx, *operands)
-    if any(ctx.needs_grad[: len(operands)]):
+    if type(ctx) is Node:
+        keep_likes(ctx, *operands)
         ctx.numbers = [None if type(x) is _C.Tensor else x for x in operands]
         ctx.save(*[x if type(x) is _C.Tensor else None for x in operands])
 
