@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from weft import _C
+from weft import _C, ops
+from weft.autograd.recording import Function
 from weft.device import current_device
 from weft.dtypes import DType, as_dtype
 from weft.tensor import Tensor, as_tensor
@@ -109,14 +110,29 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | None = No
         >>> weft.full((2, 2), 7).tolist()
         [[7, 7], [7, 7]]
     """
-    value = as_tensor(fill_value)
-    result = empty(shape, value.dtype if dtype is None else dtype, device)
-    _C.setitem(result._data, ..., fill_value if _is_number(fill_value) else value._data)
+    if not isinstance(fill_value, (bool, int, float)):
+        value = ops.broadcast_to(as_tensor(fill_value, dtype), _shape("full", shape, dtype, device))
+        return ops.copy(value).to(device or current_device())
+    if dtype is None:
+        dtype = "bool" if isinstance(fill_value, bool) else type(fill_value)
+    result = empty(shape, dtype, device)
+    _C.setitem(result._data, ..., fill_value)
     return result
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (bool, int, float))
+class FilledLike(Function):
+    not_differentiable = "only the shape of x matters, not its values"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, value: Any, dtype: Any) -> Any:
+        y = _C.empty(x.shape, dtype or x.dtype, x.device)
+        if value is not None:
+            _C.setitem(y, ..., value)
+        return y
+
+
+def _like(x: Any, value: Any, dtype: Any) -> Tensor:
+    return FilledLike.apply(as_tensor(x), value, None if dtype is None else as_dtype(dtype))
 
 
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
@@ -127,7 +143,7 @@ def zeros_like(x: Any, dtype: Any = None) -> Tensor:
         >>> weft.zeros_like([1, 2]).tolist()
         [0, 0]
     """
-    return full_like(x, 0, dtype)
+    return _like(x, 0, dtype)
 
 
 def ones_like(x: Any, dtype: Any = None) -> Tensor:
@@ -138,7 +154,7 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
         >>> weft.ones_like([1.5, 2.5]).tolist()
         [1.0, 1.0]
     """
-    return full_like(x, 1, dtype)
+    return _like(x, 1, dtype)
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
@@ -149,6 +165,8 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
         >>> weft.full_like([1.0, 2.0], 3).tolist()
         [3.0, 3.0]
     """
+    if isinstance(fill_value, (bool, int, float)):
+        return _like(x, fill_value, dtype)
     x = as_tensor(x)
     return full(x.shape, fill_value, dtype or x.dtype, x.device)
 
@@ -161,8 +179,7 @@ def empty_like(x: Any, dtype: Any = None) -> Tensor:
         >>> weft.empty_like([[1, 2]]).shape
         (1, 2)
     """
-    x = as_tensor(x)
-    return empty(x.shape, dtype or x.dtype, x.device)
+    return _like(x, None, dtype)
 
 
 def arange(
@@ -248,8 +265,6 @@ def logspace(
         >>> weft.logspace(0, 2, 3).tolist()
         [1.0, 10.0, 100.0]
     """
-    from weft import ops
-
     exponents = linspace(start, stop, num, endpoint, "float64")
     return ops.cast(ops.power(base, exponents), dtype or "float32")
 

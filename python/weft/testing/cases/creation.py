@@ -8,8 +8,8 @@ from weft.testing.opcase import INTEGERS, Bad, OpCase, normal, sample
 _SHAPES = [(), (3,), (2, 0), (2, 3)]
 
 
-def _case(op, samples, reference, bad=(), **options):
-    return OpCase(op, samples, reference, bad=bad, differentiable=False, **options)
+def _case(op, samples, reference, bad=(), differentiable=False, **options):
+    return OpCase(op, samples, reference, bad=bad, differentiable=differentiable, **options)
 
 
 def _full(shape, value, dtype=None):
@@ -60,6 +60,7 @@ CASES = [
         + [sample((2, 3), np.arange(3.0)), sample((2,), 2**53 + 1)],
         _full,
         [Bad(sample((2,), 300, "uint8"), ValueError, "300.*uint8")],
+        differentiable=True,
     ),
     _case(
         ops.zeros_like,
