@@ -14,6 +14,7 @@ from weft.ops.join import *
 from weft.ops.matmul import *
 from weft.ops.pool import *
 from weft.ops.rectifier import *
+from weft.ops.search import *
 from weft.ops.shape import *
 from weft.ops.sort import *
 from weft.ops.trigonometry import *
