@@ -314,14 +314,14 @@ class IndexKey:
     @property
     def is_basic(self) -> bool: ...
 
-def absolute(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def absolute(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def add(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def add(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def additem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
@@ -341,39 +341,39 @@ def arange_integers(
     dtype: str,
     device: str = "cpu",
 ) -> Tensor: ...
-def arccos(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def arccos(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def arccosh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def arcsin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def arccosh(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def arcsinh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def arctan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def arcsin(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def arctan2(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def arctanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def arcsinh(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def arctan(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def arctan2(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def arctanh(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def argsort(
@@ -396,52 +396,46 @@ def average_pool2d_backward(
     padding: tuple[int, ...],
 ) -> Tensor: ...
 def best_isa() -> str: ...
-def bitwise_and(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def bitwise_and(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def bitwise_invert(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def bitwise_left_shift(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def bitwise_invert(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def bitwise_or(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def bitwise_left_shift(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def bitwise_right_shift(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def bitwise_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def bitwise_or(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def bitwise_right_shift(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def bitwise_xor(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...
 def cast(x: Tensor, dtype: str) -> Tensor: ...
-def ceil(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def ceil(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def clip(
-    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def clip(x1, x2, x3, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def concatenate(
@@ -478,14 +472,14 @@ def conv2d_backward_weight(
 ) -> Tensor: ...
 def copy(x: Tensor) -> Tensor: ...
 def copy_into(x: Tensor, y: Tensor) -> None: ...
-def cos(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def cos(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def cosh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def cosh(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def diagonal(
@@ -494,9 +488,9 @@ def diagonal(
     axis1: typing.SupportsInt | typing.SupportsIndex,
     axis2: typing.SupportsInt | typing.SupportsIndex,
 ) -> Tensor: ...
-def divide(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def divide(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def dropout(
@@ -505,60 +499,58 @@ def dropout(
 def dropout_mask(
     x: Tensor, mask: Tensor, rate: typing.SupportsFloat | typing.SupportsIndex
 ) -> Tensor: ...
-def elu(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def elu(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def elu_backward(
-    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def elu_backward(x1, x2, x3, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def empty(shape: tuple[int, ...], dtype: str, device: str = "cpu") -> Tensor: ...
 def empty_cache(device: str = "cpu") -> None: ...
-def equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def equal(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def erf(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def exp(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def erf(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def exp2(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def exp(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def exp2(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def expand_dims(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
-def expm1(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def expm1(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def flip(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
-def floor(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def floor(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def floor_divide(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def fmod(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def floor_divide(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def fmod(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def from_dlpack(capsule: typing_extensions.CapsuleType) -> Tensor: ...
@@ -569,157 +561,145 @@ def full(
     dtype: str,
     device: str = "cpu",
 ) -> Tensor: ...
-def gelu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def gelu(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def gelu_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def gelu_tanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def gelu_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def gelu_tanh_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def gelu_tanh(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def gelu_tanh_backward(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def getitem(x: Tensor, key: typing.Any) -> Tensor: ...
-def greater(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def greater(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def greater_equal(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def hard_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def greater_equal(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def hard_sigmoid_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def hypot(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def hard_sigmoid(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def hard_sigmoid_backward(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def hypot(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def isa() -> str: ...
-def isfinite(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def isfinite(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def isinf(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def isnan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def isinf(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def isnan(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def launch_counters() -> tuple[int, int, int]: ...
-def leaky_relu(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def leaky_relu(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def leaky_relu_backward(
-    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def less(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def leaky_relu_backward(x1, x2, x3, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def less_equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def less(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def less_equal(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def linear(
     x: Tensor, w: Tensor, bias: Tensor | None = None, activation: str | None = None
 ) -> Tensor: ...
-def log(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def log10(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def log1p(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log10(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def log2(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def log_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log1p(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def log_sigmoid_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def logaddexp(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log2(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def logical_and(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def logical_not(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log_sigmoid(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def logical_or(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def logical_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def log_sigmoid_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def logaddexp(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def logical_and(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def logical_not(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def logical_or(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def logical_xor(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def matmul(
@@ -748,45 +728,43 @@ def max_pool2d_gather(
 def max_pool2d_with_indices(
     x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: tuple[int, ...]
 ) -> tuple[Tensor, Tensor]: ...
-def maximum(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def maximum(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def mean(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
 def memory_statistics(device: str = "cpu") -> dict: ...
 def min(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
-def minimum(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def minimum(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def mish(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def mish_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def mish(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def multiply(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def mish_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def negative(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def multiply(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def negative(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def nonzero(x: Tensor) -> Tensor: ...
-def not_equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def not_equal(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def num_threads() -> int: ...
@@ -819,9 +797,9 @@ def pointwise_loss_backward(
     number: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     rows: bool = True,
 ) -> Tensor: ...
-def power(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def power(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def prod(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
@@ -871,51 +849,47 @@ def random_uniform(
     high: typing.SupportsFloat | typing.SupportsIndex,
     dtype: str,
 ) -> Tensor: ...
-def reciprocal(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def reciprocal(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def relu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def relu6(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def relu(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def relu6_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def relu_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def relu6(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def remainder(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def relu6_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def relu_backward(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def remainder(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def reset_launch_counters() -> None: ...
 def reset_peak_memory(device: str = "cpu") -> None: ...
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...
-def round(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def round(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def rsqrt(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def rsqrt(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def scaled_add(
@@ -924,59 +898,53 @@ def scaled_add(
     a: typing.SupportsFloat | typing.SupportsIndex,
     b: typing.SupportsFloat | typing.SupportsIndex,
 ) -> None: ...
-def selu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def selu(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def selu_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def selu_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def set_dtype_objects(arg0: list) -> None: ...
 def set_isa(isa: str) -> None: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 def setitem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
-def sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def sigmoid(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def sigmoid_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def sign(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def sigmoid_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def silu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def silu_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def sign(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def sin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def silu(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def sinh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def silu_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def sin(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def sinh(x, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def softmax_cross_entropy(
@@ -993,41 +961,37 @@ def softmax_cross_entropy_backward(
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     ignore_class: typing.SupportsInt | typing.SupportsIndex | None = None,
 ) -> Tensor: ...
-def softplus(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def softplus(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def softplus_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def softsign(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def softplus_backward(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def softsign_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def softsign(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def softsign_backward(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def sort(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, descending: bool
 ) -> Tensor: ...
-def sqrt(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def sqrt(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def square(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def square(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def squeeze(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
@@ -1035,14 +999,14 @@ def squeeze_all(x: Tensor) -> Tensor: ...
 def stack(
     tensors: collections.abc.Sequence[Tensor], axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Tensor: ...
-def step(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def step(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def subtract(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def subtract(x1, x2, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def sum(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
@@ -1053,21 +1017,19 @@ def sums_of_squares(tensors: collections.abc.Sequence) -> Tensor: ...
 def take_along_axis(
     x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Tensor: ...
-def tan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def tan(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
-    """
-
-def tanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
-    """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
-def tanh_backward(
-    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
-) -> Tensor:
+def tanh(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    """
+
+def tanh_backward(x1, x2, *, out=None):
+    """
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def to_dlpack(x: Tensor) -> typing.Any: ...
@@ -1081,9 +1043,9 @@ def transpose(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
 def triangle(
     x: Tensor, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool
 ) -> Tensor: ...
-def trunc(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+def trunc(x, *, out=None):
     """
-    Elementwise, with broadcasting; numbers may stand beside tensors.
+    Elementwise, with broadcasting; numbers are allowed beside tensors.
     """
 
 def where(condition: Tensor, x1: typing.Any, x2: typing.Any) -> Tensor: ...

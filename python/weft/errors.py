@@ -25,7 +25,9 @@ def nearest(wrong: Any, known: Iterable[str]) -> str | None:
     near = difflib.get_close_matches(word.lower(), lowered, n=1)
     if near:
         return lowered[near[0]]
-    begins = [name for key, name in lowered.items() if len(word) > 2 and key.startswith(word.lower())]
+    begins = [
+        name for key, name in lowered.items() if len(word) > 2 and key.startswith(word.lower())
+    ]
     return begins[0] if begins else None
 
 

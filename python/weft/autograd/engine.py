@@ -47,6 +47,14 @@ def _needed(nodes: list[Node], targets: set[tuple[int, int | None]]) -> set[int]
     return needed
 
 
+class MissingGradientError(RuntimeError, ValueError):
+    """The result depends on nothing that could receive a gradient.
+
+    A RuntimeError, as in PyTorch, and a ValueError, as in Keras, where `fit` meets a model without
+    a gradient.
+    """
+
+
 class _Walk:
     """Gradients on their way from the outputs to the leaves."""
 
@@ -115,7 +123,7 @@ def _no_history(output: Tensor, what: str) -> str:
 
 def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
     if not output.requires_grad:
-        raise RuntimeError(_no_history(output, what))
+        raise MissingGradientError(_no_history(output, what))
     if gradient is None:
         if output.size != 1:
             raise RuntimeError(

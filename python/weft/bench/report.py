@@ -63,7 +63,8 @@ def _title(record: dict[str, Any]) -> str:
     machine = record["machine"]
     versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items())
     limits = "; ".join(
-        f"{n} thread(s): {v['flops'] / 1e9:.0f} GFLOP/s float32, copy {v['bandwidth'] / 1e9:.1f} GB/s"
+        f"{n} thread(s): {v['flops'] / 1e9:.0f} GFLOP/s float32, "
+        f"copy {v['bandwidth'] / 1e9:.1f} GB/s"
         for n, v in record["limits"].items()
     )
     return (
