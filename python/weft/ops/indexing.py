@@ -181,7 +181,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     Example:
         >>> import weft
         >>> x = weft.zeros((2, 3))
-        >>> weft.ops.setitem(x, (slice(None), 0), 7.0)  # x[:, 0] = 7.0
+        >>> weft.ops.setitem(x, (..., 0), 7.0)  # x[..., 0] = 7.0
         >>> x.tolist()
         [[7.0, 0.0, 0.0], [7.0, 0.0, 0.0]]
     """

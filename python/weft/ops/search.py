@@ -219,7 +219,8 @@ def corrcoef(x: Any) -> Tensor:
 
     Example:
         >>> import weft
-        >>> weft.corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]).tolist()
+        >>> r = weft.corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+        >>> weft.round(r).tolist()
         [[1.0, -1.0], [-1.0, 1.0]]
     """
     x = as_tensor(x)

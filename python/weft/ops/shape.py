@@ -90,7 +90,11 @@ def reshape(x: Any, shape: Any) -> Tensor:
         >>> weft.reshape([1, 2, 3, 4, 5, 6], (2, -1)).tolist()
         [[1, 2, 3], [4, 5, 6]]
     """
-    return Reshape.apply(as_tensor(x), shape)
+    if type(x) is not Tensor:
+        x = as_tensor(x)
+    if not x._requires_grad and x._severed is None:  # half the cost of `apply`
+        return Tensor(_C.reshape(x._data, shape))
+    return Reshape.apply(x, shape)
 
 
 def ravel(x: Any) -> Tensor:
@@ -177,6 +181,9 @@ def expand_dims(x: Any, axis: Any = 0) -> Tensor:
 # --- the axes in another order -------------------------------------------------------------------
 
 
+_REVERSED = [tuple(range(ndim))[::-1] for ndim in range(17)]  # a tensor has at most 16 axes
+
+
 class Transpose(Function):
     """Saves the permutation."""
 
@@ -211,9 +218,12 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
         >>> weft.transpose(weft.zeros((2, 3, 4)), (2, 0, 1)).shape
         (4, 2, 3)
     """
-    x = as_tensor(x)
-    order = range(x.ndim)[::-1] if axes is None else axes_of(axes)
-    return Transpose.apply(x, tuple(order))
+    if type(x) is not Tensor:
+        x = as_tensor(x)
+    order = _REVERSED[x.ndim] if axes is None else axes_of(axes)
+    if not x._requires_grad and x._severed is None:  # half the cost of `apply`
+        return Tensor(_C.transpose(x._data, order))
+    return Transpose.apply(x, order)
 
 
 def permute_dims(x: Any, axes: Any) -> Tensor:
@@ -452,7 +462,8 @@ def tile(x: Any, repeats: Any) -> Tensor:
     separate = reshape(x, tuple(n for size in shape for n in (1, size)))
     pairs = tuple(zip(repeats, shape, strict=True))
     repeated = broadcast_to(separate, tuple(n for pair in pairs for n in pair))
-    return ops.copy(reshape(repeated, tuple(r * n for r, n in pairs)))
+    result = reshape(repeated, tuple(r * n for r, n in pairs))
+    return ops.copy(result) if result.shares_memory(x) else result
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
@@ -475,16 +486,20 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis("repeat", axis, x.ndim)
-    counts = [int(n) for n in as_tensor(repeats).reshape(-1).tolist()]
     size = x.shape[axis]
-    if len(counts) == 1:
-        counts *= size
-    if len(counts) != size or any(n < 0 for n in counts):
+    counts = [int(n) for n in as_tensor(repeats).reshape(-1).tolist()]
+    if len(counts) not in (1, size) or any(n < 0 for n in counts):
         raise ValueError(
             f"repeat: give one number of repeats, or one for each of the {size} slices along axis "
             f"{axis}, none negative; got {repeats}"
         )
-    return ops.take(x, [i for i, n in enumerate(counts) for _ in range(n)], axis)
+    if len(counts) != 1:
+        return ops.take(x, [i for i, n in enumerate(counts) for _ in range(n)], axis)
+    # (..., size, ...) -> (..., size, n, ...) -> (..., size * n, ...)
+    before, after, n = x.shape[: axis + 1], x.shape[axis + 1 :], counts[0]
+    repeated = broadcast_to(expand_dims(x, axis + 1), (*before, n, *after))
+    result = reshape(repeated, (*before[:-1], size * n, *after))
+    return ops.copy(result) if result.shares_memory(x) else result
 
 
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
