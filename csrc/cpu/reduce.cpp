@@ -1,29 +1,26 @@
 // Sums, products and extremes: what each op joins; the loops are in cpu/reduction.h.
 #include "ops/reduce.h"
 
+#include <type_traits>
+
+#include "cpu/extreme.h"
 #include "cpu/reduction.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
 
+// NumPy's dtype of a sum: integers become 64 bits wide, bool counts as signed.
 template <class T>
-inline constexpr bool kIsFloat = __is_same(T, float) || __is_same(T, double);
+using SumOf = std::conditional_t<kIsFloatingType<T>, T,
+                                 std::conditional_t<kIsUnsigned<T>, uint64_t, int64_t>>;
 
-// NumPy's dtype of a sum: 64 bits of the same signedness (bool counts as signed).
+// What short blocks are summed in. Integers add without sign: they wrap, as NumPy's do, where the
+// signed sum would be undefined.
 template <class T>
-struct Wide {
-  using type = __typeof__([] {
-    if constexpr (kIsFloat<T>)
-      return T{};
-    else if constexpr (__is_same(T, bool) || static_cast<T>(-1) < static_cast<T>(0))
-      return int64_t{};
-    else
-      return uint64_t{};
-  }());
-};
+using Addend = std::conditional_t<kIsFloatingType<T>, T, uint64_t>;
 
 // Adds block sums: float32 blocks in float64, float64 blocks with Neumaier's compensation,
-// integers as they are (wrapping like NumPy's).
+// integers as they are.
 template <class T>
 struct Total {
   T value = 0;
@@ -59,13 +56,13 @@ struct Total<double> {
 template <class T>
 struct Sum {
   using In = T;
-  using Part = typename Wide<T>::type;
+  using Part = Addend<T>;
   using Acc = Total<Part>;
-  using Out = Part;
+  using Out = SumOf<T>;
   static constexpr Part identity = 0;
   template <class V>
   static auto lift(V x) {
-    if constexpr (kIsFloat<T>)
+    if constexpr (kIsFloatingType<T>)
       return x;
     else
       return static_cast<Part>(x);
@@ -90,23 +87,13 @@ struct SumSquares : Sum<T> {
 // Integers are averaged in float64 and end as float32, weft's default.
 template <class T>
 struct Mean : Sum<T> {
-  using Part = __typeof__([] {
-    if constexpr (kIsFloat<T>)
-      return T{};
-    else
-      return double{};
-  }());
+  using Part = std::conditional_t<kIsFloatingType<T>, T, double>;
   using Acc = Total<Part>;
-  using Out = __typeof__([] {
-    if constexpr (kIsFloat<T>)
-      return T{};
-    else
-      return float{};
-  }());
+  using Out = std::conditional_t<kIsFloatingType<T>, T, float>;
   static constexpr Part identity = 0;
   template <class V>
   static auto lift(V x) {
-    if constexpr (kIsFloat<T>)
+    if constexpr (kIsFloatingType<T>)
       return x;
     else
       return static_cast<double>(x);
@@ -122,16 +109,11 @@ struct Mean : Sum<T> {
 template <class T>
 struct Product {
   using In = T;
-  using Part = __typeof__([] {
-    if constexpr (__is_same(T, float))
-      return double{};
-    else
-      return typename Wide<T>::type{};
-  }());
+  using Part = std::conditional_t<__is_same(T, float), double, Addend<T>>;
   struct Acc {
     Part value = 1;
   };
-  using Out = typename Wide<T>::type;
+  using Out = SumOf<T>;
   static constexpr Part identity = 1;
   template <class V>
   static auto lift(V x) {
@@ -147,50 +129,6 @@ struct Product {
   static void absorb(Acc& acc, Part part) { acc.value *= part; }
   static void merge(Acc& acc, const Acc& other) { acc.value *= other.value; }
   static Out finish(const Acc& acc, int64_t) { return static_cast<Out>(acc.value); }
-};
-
-template <class T>
-constexpr T lowest() {
-  if constexpr (kIsFloat<T>)
-    return static_cast<T>(-__builtin_inf());
-  else if constexpr (static_cast<T>(-1) < static_cast<T>(0))
-    return static_cast<T>(uint64_t{1} << (8 * sizeof(T) - 1));
-  else
-    return 0;
-}
-template <class T>
-constexpr T highest() {
-  if constexpr (kIsFloat<T>)
-    return static_cast<T>(__builtin_inf());
-  else
-    return static_cast<T>(~lowest<T>());
-}
-
-template <class T, bool kMax>
-struct Extreme {
-  using In = T;
-  using Part = T;
-  using Out = T;
-  static constexpr T identity = kMax ? lowest<T>() : highest<T>();
-  struct Acc {
-    T value = identity;
-  };
-  template <class V>
-  static V lift(V x) {
-    return x;
-  }
-  template <class V>
-  static V join(V a, V b) {
-    if constexpr (kIsFloat<T>) {  // a NaN of a is kept; the hardware's max(a, b) takes one of b
-      const V best = kMax ? (a > b ? a : b) : (a < b ? a : b);
-      return a == a ? best : a;
-    } else {
-      return (kMax ? b > a : b < a) ? b : a;
-    }
-  }
-  static void absorb(Acc& acc, T part) { acc.value = join(acc.value, part); }
-  static void merge(Acc& acc, const Acc& other) { absorb(acc, other.value); }
-  static T finish(const Acc& acc, int64_t) { return acc.value; }
 };
 
 template <class T, bool kAny>

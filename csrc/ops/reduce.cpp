@@ -24,7 +24,7 @@ ReducedShape reduced_shape(const Shape& x, const std::optional<Dims>& axes, cons
   if (axes) {
     for (int64_t given : *axes) {
       const int axis = normalize_axis(given, x.size(), op);
-      check(!(out.axes >> axis & 1), op, ": axis ", axis, " is given twice in axes ", *axes);
+      check(!(out.axes >> axis & 1), op, ": axis ", given, " is given twice in axes ", *axes);
       out.axes |= 1u << axis;
     }
   } else {
@@ -50,12 +50,13 @@ Tensor drop_axes(const Tensor& y, const ReducedShape& shape, bool keepdims) {
   return y.view(shape.dropped, strides, y.offset());
 }
 
-namespace {
-
 DType sum_dtype(DType x) {
   if (is_floating(x)) return x;
   return x == DType::boolean || is_signed(x) ? DType::int64 : DType::uint64;
 }
+
+namespace {
+
 DType mean_dtype(DType x) { return is_floating(x) ? x : DType::float32; }
 
 // `empty_value` is what a reduction over no elements gives.

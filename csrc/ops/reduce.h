@@ -40,6 +40,9 @@ ReducedShape reduced_shape(const Shape& x, const std::optional<Dims>& axes, cons
 // y (of shape `kept`) without its reduced axes, unless keepdims.
 Tensor drop_axes(const Tensor& y, const ReducedShape& shape, bool keepdims);
 
+// NumPy's dtype of a sum: integers and bool become 64 bits wide.
+DType sum_dtype(DType x);
+
 Tensor sum(const Tensor& x, const std::optional<Dims>& axes, bool keepdims);
 Tensor mean(const Tensor& x, const std::optional<Dims>& axes, bool keepdims);
 Tensor sum_squares(const Tensor& x, const std::optional<Dims>& axes, bool keepdims);

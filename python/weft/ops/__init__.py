@@ -12,9 +12,12 @@ from weft.ops.elementwise import *
 from weft.ops.indexing import *
 from weft.ops.join import *
 from weft.ops.matmul import *
+from weft.ops.normalization import *
 from weft.ops.pool import *
 from weft.ops.rectifier import *
+from weft.ops.reduction import *
 from weft.ops.search import *
 from weft.ops.shape import *
+from weft.ops.softmax import *
 from weft.ops.sort import *
 from weft.ops.trigonometry import *

@@ -1,0 +1,213 @@
+// Two readings of x forward (statistics, then the result) and two of x and dy backward. Rows
+// narrower than kWide are read as rows `fold` times as wide, with the per-channel numbers
+// repeated, so that vectors are full for any number of channels.
+#include "ops/batch_norm.h"
+
+#include "cpu/moments.h"
+
+namespace weft::cpu::WEFT_ISA {
+namespace {
+
+constexpr int64_t kWide = 256;
+constexpr int64_t kGrain = 32 * 1024;  // elements
+constexpr int64_t kRowsAdded = 32;     // rows added in T before float64 takes over
+
+// x as rows of C * fold elements, the last one shorter.
+struct Rows {
+  int64_t width, count, last;  // `count` includes the last row, of `last` elements
+
+  explicit Rows(const BatchNormParams& p) {
+    const int64_t total = p.M * p.C, fold = p.C < kWide ? kWide / p.C : 1;
+    width = p.C * fold;
+    count = (total + width - 1) / width;
+    last = total - (count - 1) * width;
+  }
+  int64_t length(int64_t row) const { return row + 1 < count ? width : last; }
+};
+
+// Per-channel numbers repeated to the width of a row.
+template <class T, class F>
+void repeat(T* out, int64_t width, int64_t C, F&& value) {
+  for (int64_t c = 0; c < C; c++) out[c] = static_cast<T>(value(c));
+  for (int64_t i = C; i < width; i++) out[i] = out[i - C];
+}
+
+template <class T>
+T at_or(const Operand& t, int64_t c, T otherwise) {
+  return t.present ? t.as<T>()[c] : otherwise;
+}
+
+// body(load, store, i): one vector of the row at element i, a partial one at its end.
+template <class T, class Body>
+WEFT_INLINE void for_each_vector(int64_t n, Body&& body) {
+  constexpr int L = simd::kLanes<T>;
+  int64_t i = 0;
+  for (; i + L <= n; i += L)
+    body(
+        i, [](const T* p) { return simd::load(p); },
+        [](T* p, simd::Vec<T> v) { simd::store(p, v); });
+  if (i < n) {
+    const int rest = static_cast<int>(n - i);
+    body(
+        i, [rest](const T* p) { return simd::load_partial(p, rest); },
+        [rest](T* p, simd::Vec<T> v) { simd::store_partial(p, v, rest); });
+  }
+}
+
+// The second reading goes backwards over blocks of rows: what was read last is still in cache.
+template <class Body>
+void for_each_row_from_the_end(const Rows& rows, Body&& body) {
+  parallel_for(rows.count, kGrain / rows.width, [&](int64_t begin, int64_t end) {
+    for (int64_t row = rows.count - end; row < rows.count - begin; row++) body(row);
+  });
+}
+
+// y = (x - mean) * scale + beta; mean, scale and beta as wide as a row.
+template <class T>
+void normalize(const Rows& rows, const T* x, const T* mean, const T* scale, const T* beta, T* y) {
+  for_each_row_from_the_end(rows, [&](int64_t row) {
+    const T* from = x + row * rows.width;
+    T* to = y + row * rows.width;
+    for_each_vector<T>(rows.length(row), [&](int64_t i, auto load, auto store) {
+      store(to + i, (load(from + i) - load(mean + i)) * load(scale + i) + load(beta + i));
+    });
+  });
+}
+
+template <class T>
+void forward(const BatchNormParams& p, const Operand* operands) {
+  const Operand &x = operands[0], &gamma = operands[1], &beta = operands[2];
+  T *y = operands[3].as<T>(), *mean = operands[4].as<T>(), *variance = operands[5].as<T>(),
+    *rstd = operands[6].as<T>();
+  Operand matrix = x, row = x;
+  matrix.shape = {p.M, p.C};
+  matrix.strides = {p.C, 1};
+  row.shape = {1, p.C};
+  row.strides = {p.C, 1};
+  moments_of(make_reduction_plan(matrix, row, 1), x.as<T>(), [&](int64_t c, double m, double m2) {
+    const double v = m2 / static_cast<double>(p.M);
+    mean[c] = static_cast<T>(m);
+    variance[c] = static_cast<T>(v);
+    rstd[c] = static_cast<T>(1 / __builtin_sqrt(v + p.epsilon));
+  });
+  const Rows rows(p);
+  Scratch<T> wide(3 * rows.width);
+  T *centers = wide.get(), *scales = centers + rows.width, *shifts = scales + rows.width;
+  repeat(centers, rows.width, p.C, [&](int64_t c) { return mean[c]; });
+  repeat(scales, rows.width, p.C, [&](int64_t c) { return rstd[c] * at_or(gamma, c, T(1)); });
+  repeat(shifts, rows.width, p.C, [&](int64_t c) { return at_or(beta, c, T(0)); });
+  normalize(rows, x.as<T>(), centers, scales, shifts, y);
+}
+
+template <class T>
+void inference(const BatchNormParams& p, const Operand* operands) {
+  const T *x = operands[0].as<T>(), *mean = operands[1].as<T>(), *variance = operands[2].as<T>();
+  const Operand &gamma = operands[3], &beta = operands[4];
+  const Rows rows(p);
+  Scratch<T> wide(3 * rows.width);
+  T *centers = wide.get(), *scales = centers + rows.width, *shifts = scales + rows.width;
+  repeat(centers, rows.width, p.C, [&](int64_t c) { return mean[c]; });
+  repeat(scales, rows.width, p.C, [&](int64_t c) {
+    const double rstd = 1 / __builtin_sqrt(static_cast<double>(variance[c]) + p.epsilon);
+    return rstd * static_cast<double>(at_or(gamma, c, T(1)));
+  });
+  repeat(shifts, rows.width, p.C, [&](int64_t c) { return at_or(beta, c, T(0)); });
+  normalize(rows, x, centers, scales, shifts, operands[5].as<T>());
+}
+
+// total[i] += sum of dy, total[width + i] += sum of dy * (x - mean), for the rows [begin, end).
+template <class T>
+void add_rows(const Rows& rows, const T* dy, const T* x, const T* mean, int64_t begin, int64_t end,
+              T* part, double* total) {
+  const int64_t W = rows.width;
+  for (int64_t i = 0; i < 2 * W; i++) total[i] = 0;
+  for (int64_t row = begin; row < end; row += kRowsAdded) {
+    const int64_t stop = row + kRowsAdded < end ? row + kRowsAdded : end;
+    for (int64_t i = 0; i < 2 * W; i++) part[i] = 0;
+    int64_t r = row;
+    for (; r + 4 <= stop && r + 4 < rows.count; r += 4) {
+      const T *d = dy + r * W, *v = x + r * W;
+      for_each_vector<T>(W, [&](int64_t i, auto load, auto store) {
+        const auto center = load(mean + i);
+        auto plain = load(part + i), scaled = load(part + W + i);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) {
+          const auto g = load(d + k * W + i);
+          plain += g;
+          scaled += g * (load(v + k * W + i) - center);
+        }
+        store(part + i, plain);
+        store(part + W + i, scaled);
+      });
+    }
+    for (; r < stop; r++)
+      for_each_vector<T>(rows.length(r), [&](int64_t i, auto load, auto store) {
+        const auto g = load(dy + r * W + i);
+        store(part + i, load(part + i) + g);
+        store(part + W + i, load(part + W + i) + g * (load(x + r * W + i) - load(mean + i)));
+      });
+    for (int64_t i = 0; i < 2 * W; i++) total[i] += static_cast<double>(part[i]);
+  }
+}
+
+template <class T>
+void backward(const BatchNormParams& p, const Operand* operands) {
+  const T *dy = operands[0].as<T>(), *x = operands[1].as<T>(), *mean = operands[3].as<T>(),
+          *rstd = operands[4].as<T>();
+  const Operand& gamma = operands[2];
+  T *dx = operands[5].as<T>(), *dgamma = operands[6].as<T>(), *dbeta = operands[7].as<T>();
+  const Rows rows(p);
+  const int64_t W = rows.width;
+  Scratch<T> wide(4 * W);
+  T *centers = wide.get(), *scales = centers + W, *slopes = scales + W, *shifts = slopes + W;
+  repeat(centers, W, p.C, [&](int64_t c) { return mean[c]; });
+
+  const int64_t part_rows =
+      kGrain / W > kRowsAdded ? kGrain / W / kRowsAdded * kRowsAdded : kRowsAdded;
+  const int64_t parts = (rows.count + part_rows - 1) / part_rows;
+  Scratch<double> totals(parts * 2 * W);
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    Scratch<T> part(2 * W);
+    for (int64_t k = begin; k < end; k++)
+      add_rows(rows, dy, x, centers, k * part_rows,
+               (k + 1) * part_rows < rows.count ? (k + 1) * part_rows : rows.count, part.get(),
+               totals.get() + k * 2 * W);
+  });
+  double* total = totals.get();
+  for (int64_t k = 1; k < parts; k++)
+    for (int64_t i = 0; i < 2 * W; i++) total[i] += total[k * 2 * W + i];
+  for (int64_t i = p.C; i < W; i++) {
+    total[i % p.C] += total[i];
+    total[W + i % p.C] += total[W + i];
+  }
+  for (int64_t c = 0; c < p.C; c++) {
+    dbeta[c] = static_cast<T>(total[c]);
+    dgamma[c] = static_cast<T>(total[W + c] * static_cast<double>(rstd[c]));
+  }
+  // dx = scale (dy - mean(dy) - (x - mean) rstd^2 mean(dy (x - mean)))
+  const double M = static_cast<double>(p.M);
+  repeat(scales, W, p.C, [&](int64_t c) { return rstd[c] * at_or(gamma, c, T(1)); });
+  repeat(slopes, W, p.C, [&](int64_t c) {
+    const double r = static_cast<double>(rstd[c]);
+    return r * r * total[W + c] / M;
+  });
+  repeat(shifts, W, p.C, [&](int64_t c) { return total[c] / M; });
+  for_each_row_from_the_end(rows, [&](int64_t row) {
+    const T *d = dy + row * W, *v = x + row * W;
+    T* out = dx + row * W;
+    for_each_vector<T>(rows.length(row), [&](int64_t i, auto load, auto store) {
+      const auto centered = load(v + i) - load(centers + i);
+      store(out + i,
+            (load(d + i) - load(shifts + i) - centered * load(slopes + i)) * load(scales + i));
+    });
+  });
+}
+
+}  // namespace
+}  // namespace weft::cpu::WEFT_ISA
+
+#define BATCH_NORM(T)                                                          \
+  kernel_entry<&forward<T>>(kernels::batch_norm, dtype_of<T>),                 \
+      kernel_entry<&inference<T>>(kernels::batch_norm_inference, dtype_of<T>), \
+      kernel_entry<&backward<T>>(kernels::batch_norm_backward, dtype_of<T>)
+WEFT_CPU_KERNELS(batch_norm, BATCH_NORM(float), BATCH_NORM(double))

@@ -1,0 +1,661 @@
+"""Sums, extremes and other results of whole axes, and running sums along an axis.
+
+`axis` is an integer, several of them, or None for all axes; negative ones count from the end.
+Sums are accurate (blocks are added in float64) and have the same bits for any number of threads.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+from weft import _C, ops
+from weft.autograd.recording import Function, is_grad_enabled
+from weft.ops.shape import normalize_axis
+from weft.tensor import Tensor, as_tensor
+
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "average",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "moments",
+    "norm",
+    "prod",
+    "ptp",
+    "std",
+    "sum",
+    "var",
+]
+
+
+def reduced_axes(axis: Any) -> tuple[int, ...] | None:
+    """An axis argument as the tuple that the kernels take; they check it."""
+    if axis is None or isinstance(axis, tuple):
+        return axis
+    return tuple(axis) if isinstance(axis, list) else (axis,)
+
+
+def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[int, ...]:
+    """`shape` with 1 for the reduced axes."""
+    if axes is None:
+        return (1,) * len(shape)
+    reduced = {a % len(shape) for a in axes}
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def _note(ctx: Any, x: Any, axes: tuple[int, ...] | None) -> None:
+    """Keep what `_restore` needs."""
+    ctx.shape, ctx.axes = x.shape, axes
+
+
+def _restore(ctx: Any, reduced: Tensor) -> Tensor:
+    """A result of the reduction with its axes back, of length 1."""
+    return ops.reshape(reduced, _kept_shape(ctx.shape, ctx.axes))
+
+
+# --- sums ----------------------------------------------------------------------------------------
+
+
+class Sum(Function):
+    """Saves nothing; the gradient is repeated."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        return _C.sum(x, axes, keepdims)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return ops.broadcast_to(_restore(ctx, dy), ctx.shape), None, None
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """Sum over axes; 0 where there are no elements.
+
+    Args:
+        x: Tensor of any shape. Integers and bools are summed in 64 bits, as in NumPy.
+        axis: The axes to sum over; all by default.
+        keepdims: Keep the summed axes with length 1.
+        dtype: Convert `x` to it first.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+
+    Example:
+        >>> import weft
+        >>> weft.sum([[1.0, 2.0], [3.0, 4.0]], axis=0).tolist()
+        [4.0, 6.0]
+    """
+    return Sum.apply(as_tensor(x, dtype), reduced_axes(axis), bool(keepdims))
+
+
+class Mean(Function):
+    """Saves nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        return _C.mean(x, axes, keepdims)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        dy = _restore(ctx, dy)
+        count = math.prod(ctx.shape) // builtins.max(dy.size, 1)
+        return ops.broadcast_to(dy * (1.0 / builtins.max(count, 1)), ctx.shape), None, None
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Arithmetic mean over axes; NaN where there are no elements. Integers give float32.
+
+    Raises:
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.mean([[1.0, 2.0], [3.0, 4.0]], axis=1).tolist()
+        [1.5, 3.5]
+    """
+    return Mean.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Tensor:
+    """Mean over axes, weighted if `weights` are given: sum(x * weights) / sum(weights).
+
+    Args:
+        x: Tensor of any shape.
+        axis: The axes to average over; all by default.
+        weights: Of the shape of `x`, or of its one axis `axis`.
+        keepdims: Keep the averaged axes with length 1.
+
+    Raises:
+        ValueError: If the weights have another shape.
+
+    Example:
+        >>> import weft
+        >>> weft.average([1.0, 2.0], weights=[3.0, 1.0]).item()
+        1.25
+    """
+    x = as_tensor(x)
+    if weights is None:
+        return mean(x, axis, keepdims)
+    weights = as_tensor(weights)
+    if weights.shape != x.shape:
+        if not isinstance(axis, int) or weights.shape != (x.shape[axis],):
+            raise ValueError(
+                f"average: weights of shape {weights.shape} fit neither x of shape {x.shape} nor "
+                f"axis {axis}"
+            )
+        at = normalize_axis("average", axis, x.ndim)
+        weights = ops.reshape(weights, (-1,) + (1,) * (x.ndim - 1 - at))
+        weights = ops.broadcast_to(weights, x.shape)
+    return sum(x * weights, axis, keepdims) / sum(weights, axis, keepdims)
+
+
+def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """How many elements are not 0, as int64.
+
+    Example:
+        >>> import weft
+        >>> weft.count_nonzero([[0, 1], [2, 3]], axis=0).tolist()
+        [1, 2]
+    """
+    return sum(ops.not_equal(as_tensor(x), 0), axis, keepdims)
+
+
+# --- products ------------------------------------------------------------------------------------
+
+
+class Prod(Function):
+    """Saves x. Gradients are products of the other elements, without division: zeros are exact."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        ctx.save(x)
+        return _C.prod(x, axes, keepdims)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        axes = range(x.ndim) if ctx.axes is None else [a % x.ndim for a in ctx.axes]
+        order = [a for a in range(x.ndim) if a not in axes] + list(axes)
+        moved = ops.permute_dims(x, tuple(order))
+        kept = x.ndim - len(axes)
+        rows = ops.reshape(moved, (math.prod(moved.shape[:kept]), math.prod(moved.shape[kept:])))
+        others = _products_before(rows) * ops.flip(_products_before(ops.flip(rows, 1)), 1)
+        others = ops.reshape(others, moved.shape)
+        back = tuple(order.index(a) for a in range(x.ndim))
+        return ops.permute_dims(others, back) * _restore(ctx, dy), None, None
+
+
+def _products_before(rows: Tensor) -> Tensor:
+    """Of each element of a row, the product of those before it."""
+    if rows.shape[1] == 0:
+        return rows
+    return cumprod(_shifted_right(rows), axis=1)
+
+
+def _shifted_right(rows: Tensor) -> Tensor:
+    one = ops.ones((rows.shape[0], 1), dtype=rows.dtype, device=rows.device)
+    return ops.concat([one, rows[:, :-1]], axis=1)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+    """Product over axes; 1 where there are no elements. Dtypes as for `sum`.
+
+    Example:
+        >>> import weft
+        >>> weft.prod([2.0, 3.0, 4.0]).item()
+        24.0
+    """
+    return Prod.apply(as_tensor(x, dtype), reduced_axes(axis), bool(keepdims))
+
+
+# --- extremes ------------------------------------------------------------------------------------
+
+
+class _Extreme(Function):
+    """Saves x and the result; equal largest elements share the gradient equally."""
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, y = ctx.saved
+        where = ops.equal(x.detach(), _restore(ctx, y.detach())).astype(x.dtype)
+        share = where / sum(where, ctx.axes, keepdims=True)
+        return share * _restore(ctx, dy), None, None
+
+
+class Max(_Extreme):
+    """Saves x and the result; equal largest elements share the gradient equally."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        y = _C.max(x, axes, keepdims)
+        ctx.save(x, y)
+        return y
+
+
+class Min(_Extreme):
+    """Saves x and the result; equal smallest elements share the gradient equally."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        y = _C.min(x, axes, keepdims)
+        ctx.save(x, y)
+        return y
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Largest element over axes; NaN if there is one. Ties share the gradient equally.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If there are no elements along the axes.
+
+    Example:
+        >>> import weft
+        >>> weft.max([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
+        [5.0, 3.0]
+    """
+    return Max.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Smallest element over axes; NaN if there is one. Ties share the gradient equally.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If there are no elements along the axes.
+
+    Example:
+        >>> import weft
+        >>> weft.min([[1.0, 5.0], [3.0, 2.0]], axis=0).tolist()
+        [1.0, 2.0]
+    """
+    return Min.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+amax = max
+amin = min
+
+
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Largest minus smallest element over axes ("peak to peak").
+
+    Example:
+        >>> import weft
+        >>> weft.ptp([3.0, -1.0, 2.0]).item()
+        4.0
+    """
+    x = as_tensor(x)
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+class Argmax(Function):
+    """The place of the largest element."""
+
+    not_differentiable = "the place of the largest element is an integer"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+        return _C.argmax(x, axis, keepdims)
+
+
+class Argmin(Function):
+    """The place of the smallest element."""
+
+    not_differentiable = "the place of the smallest element is an integer"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+        return _C.argmin(x, axis, keepdims)
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the largest element is along an axis, as int64; the first of equal ones.
+
+    Without `axis` the place is that in `x` flattened. A NaN counts as largest.
+
+    Raises:
+        IndexError: If the axis is out of range.
+        ValueError: If there are no elements along it.
+
+    Example:
+        >>> import weft
+        >>> weft.argmax([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
+        [1, 0]
+    """
+    return Argmax.apply(as_tensor(x), axis, bool(keepdims))
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the smallest element is along an axis, as int64; the first of equal ones.
+
+    Without `axis` the place is that in `x` flattened. A NaN counts as smallest.
+
+    Raises:
+        IndexError: If the axis is out of range.
+        ValueError: If there are no elements along it.
+
+    Example:
+        >>> import weft
+        >>> weft.argmin([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
+        [0, 1]
+    """
+    return Argmin.apply(as_tensor(x), axis, bool(keepdims))
+
+
+# --- truth ---------------------------------------------------------------------------------------
+
+
+class Any_(Function):
+    """Whether an element is true."""
+
+    name = "any"
+    not_differentiable = "truth is not a number"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        return _C.any(x, axes, keepdims)
+
+
+class All(Function):
+    """Whether every element is true."""
+
+    not_differentiable = "truth is not a number"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        return _C.all(x, axes, keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether any element is not 0, over axes; False where there are none. NaN is true.
+
+    Example:
+        >>> import weft
+        >>> weft.any([[0, 0], [0, 3]], axis=1).tolist()
+        [False, True]
+    """
+    return Any_.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether all elements are not 0, over axes; True where there are none. NaN is true.
+
+    Example:
+        >>> import weft
+        >>> weft.all([[1, 0], [2, 3]], axis=1).tolist()
+        [False, True]
+    """
+    return All.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+# --- spread --------------------------------------------------------------------------------------
+
+
+class Moments(Function):
+    """Saves x and the mean. Two results: mean and variance."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, correction: float, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        mean, variance = _C.moments(x, axes, correction, keepdims)
+        ctx.save(x, mean)
+        ctx.correction = correction
+        return mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, dmean: Tensor | None, dvariance: Tensor | None) -> Any:
+        x, center = ctx.saved
+        size = builtins.max(math.prod(_kept_shape(ctx.shape, ctx.axes)), 1)
+        count = x.size / size
+        dx = None
+        if dmean is not None:
+            dx = ops.broadcast_to(
+                _restore(ctx, dmean) * (1.0 / builtins.max(count, 1.0)), ctx.shape
+            )
+        if dvariance is not None:
+            # The saved mean is a constant; second derivatives need its dependence on x.
+            center = mean(x, ctx.axes, True) if is_grad_enabled() else _restore(ctx, center)
+            freedom = builtins.max(count - ctx.correction, 0.0)
+            scale = 2.0 / freedom if freedom else math.nan
+            spread = (x - center) * (_restore(ctx, dvariance) * scale)
+            dx = spread if dx is None else dx + spread
+        return dx, None, None, None
+
+
+def moments(x: Any, axes: Any = None, keepdims: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance over axes, from one reading of `x`.
+
+    Example:
+        >>> import weft
+        >>> mean, variance = weft.moments([1.0, 3.0], axes=0)
+        >>> mean.item(), variance.item()
+        (2.0, 1.0)
+    """
+    mean, variance = Moments.apply(as_tensor(x), reduced_axes(axes), 0.0, bool(keepdims))
+    return mean, variance
+
+
+def var(
+    x: Any,
+    axis: Any = None,
+    keepdims: bool = False,
+    correction: float = 0,
+    ddof: float | None = None,
+) -> Tensor:
+    """Variance over axes: sum((x - mean)^2) / (n - correction). Integers give float32.
+
+    Args:
+        x: Tensor of any shape.
+        axis: The axes to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+        correction: 0 for the variance of these numbers, 1 to estimate that of their source.
+        ddof: NumPy's name for `correction`.
+
+    Raises:
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.var([1.0, 3.0]).item(), weft.var([1.0, 3.0], correction=1).item()
+        (1.0, 2.0)
+    """
+    correction = float(correction if ddof is None else ddof)
+    return Moments.apply(as_tensor(x), reduced_axes(axis), correction, bool(keepdims))[1]
+
+
+def std(
+    x: Any,
+    axis: Any = None,
+    keepdims: bool = False,
+    correction: float = 0,
+    ddof: float | None = None,
+) -> Tensor:
+    """Standard deviation over axes: the square root of `var`, with the same arguments.
+
+    Example:
+        >>> import weft
+        >>> weft.std([1.0, 3.0]).item()
+        1.0
+    """
+    return ops.sqrt(var(x, axis, keepdims, correction, ddof))
+
+
+class EuclideanNorm(Function):
+    """Saves x and the result; the gradient at 0 is 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        y = _C.sqrt(_C.sum_squares(x, axes, keepdims))
+        ctx.save(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, y = ctx.saved
+        safe = ops.where(y > 0, y, ops.ones_like(y.detach()))
+        return x * _restore(ctx, dy / safe), None, None
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Length of vectors: of `x` flattened, or along axes.
+
+    Args:
+        x: Tensor of any shape; integers become float32.
+        ord: None, 2 or "fro": square root of the sum of squares; 1: sum of absolute values;
+            inf or -inf: largest or smallest absolute value; another positive number p:
+            sum(|x|^p)^(1/p).
+        axis: The axes that together make a vector; all by default.
+        keepdims: Keep these axes with length 1.
+
+    Raises:
+        ValueError: If `ord` is none of these.
+
+    Example:
+        >>> import weft
+        >>> weft.norm([3.0, 4.0]).item()
+        5.0
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating:
+        x = ops.cast(x, "float32")
+    if ord is None or ord == 2 or ord == "fro":
+        return EuclideanNorm.apply(x, reduced_axes(axis), bool(keepdims))
+    if isinstance(ord, str) or not (ord > 0 or ord == -math.inf):
+        raise ValueError(f"norm: ord must be a positive number, inf, -inf or 'fro', got {ord!r}")
+    size = ops.abs(x)
+    if ord == 1:
+        return sum(size, axis, keepdims)
+    if math.isinf(ord):
+        return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
+    return sum(size**ord, axis, keepdims) ** (1.0 / ord)
+
+
+class Logsumexp(Function):
+    """Saves x and the result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
+        _note(ctx, x, axes)
+        y = _C.logsumexp(x, axes, keepdims)
+        ctx.save(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, y = ctx.saved
+        return ops.exp(x - _restore(ctx, y)) * _restore(ctx, dy), None, None
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) over axes, without overflow; -inf where there are no elements.
+
+    Raises:
+        IndexError: If an axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> round(weft.logsumexp([1000.0, 1000.0]).item(), 3)
+        1000.693
+    """
+    return Logsumexp.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+class Cumsum(Function):
+    """Saves nothing; the gradient is summed from the other end."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axis: int, reverse: bool) -> Any:
+        ctx.axis, ctx.reverse = axis, reverse
+        return _C.cumsum(x, axis, reverse)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return Cumsum.apply(dy, ctx.axis, not ctx.reverse), None, None
+
+
+def cumsum(x: Any, axis: int | None = None) -> Tensor:
+    """Running sum along an axis: ``y[i] = x[0] + ... + x[i]``; without `axis` of `x` flattened.
+
+    Integers and bools are summed in 64 bits.
+
+    Raises:
+        IndexError: If the axis is out of range.
+
+    Example:
+        >>> import weft
+        >>> weft.cumsum([1, 2, 3]).tolist()
+        [1, 3, 6]
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = ops.reshape(x, (-1,)), 0
+    return Cumsum.apply(x, axis, False)
+
+
+class Cumprod(Function):
+    """Saves x. The gradient needs no division: zeros are exact."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, axis: int) -> Any:
+        ctx.axis = axis
+        ctx.save(x)
+        return _C.cumprod(x, axis)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved
+        moved, dy = ops.moveaxis(x, ctx.axis, -1), ops.moveaxis(dy, ctx.axis, -1)
+        if moved.size == 0:
+            return dy * 0, None
+        rows = ops.reshape(moved, (-1, moved.shape[-1]))
+        # What y[i], y[i+1], ... give back to x[i], over the product of those before it:
+        # r[i] = dy[i] + x[i+1] r[i+1], solved by doubling the distance that a step spans.
+        r, factor = ops.reshape(dy, rows.shape), _shifted_left(rows, 1)
+        step = 1
+        while step < rows.shape[1]:
+            r = r + factor * _shifted_left(r, step)
+            factor = factor * _shifted_left(factor, step)
+            step *= 2
+        dx = ops.reshape(_products_before(rows) * r, moved.shape)
+        return ops.moveaxis(dx, -1, ctx.axis), None
+
+
+def _shifted_left(rows: Tensor, steps: int) -> Tensor:
+    zeros = ops.zeros((rows.shape[0], steps), dtype=rows.dtype, device=rows.device)
+    return ops.concat([rows[:, steps:], zeros], axis=1)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Tensor:
+    """Running product along an axis; without `axis` of `x` flattened. Dtypes as for `cumsum`.
+
+    Example:
+        >>> import weft
+        >>> weft.cumprod([1, 2, 3, 4]).tolist()
+        [1, 2, 6, 24]
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = ops.reshape(x, (-1,)), 0
+    return Cumprod.apply(x, axis)
