@@ -132,28 +132,3 @@ def test_threads_do_not_change_bits(isa, layouts):
             assert results[0] == results[1] == results[2]
     finally:
         _C.set_num_threads(before)
-
-
-def test_output_may_overlap_the_factors(isa):
-    x = np.arange(25, dtype=np.float32).reshape(5, 5)
-    expected = x @ x
-    tensor = _C.from_numpy(x, copy=True)
-    _C.matmul_into(tensor, tensor, tensor)
-    np.testing.assert_array_equal(tensor.numpy(), expected)
-    # A transposed view as output: its last axis has gaps.
-    out = np.full((5, 5), 1, np.float32)
-    _C.matmul_into(_C.from_numpy(x), _C.from_numpy(x), _C.from_numpy(out.T), True)
-    np.testing.assert_array_equal(out.T, expected + 1)
-
-
-def test_output_is_checked():
-    x = _C.from_numpy(np.ones((2, 3), np.float32))
-    y = _C.from_numpy(np.ones((3, 4), np.float32))
-    with pytest.raises(ValueError, match=r"out has shape \(4, 2\)"):
-        _C.matmul_into(x, y, _C.from_numpy(np.ones((4, 2), np.float32)))
-    with pytest.raises(TypeError, match="one dtype"):
-        _C.matmul_into(x, y, _C.from_numpy(np.ones((2, 4), np.float64)))
-    frozen = np.ones((2, 4), np.float32)
-    frozen.flags.writeable = False
-    with pytest.raises(ValueError, match="read-only"):
-        _C.matmul_into(x, y, _C.from_numpy(frozen))

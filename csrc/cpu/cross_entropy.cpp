@@ -150,6 +150,45 @@ WEFT_INLINE T dense_row(const CrossEntropyParams& p, const T* x, const T* y,
 }
 
 template <class T>
+WEFT_INLINE T sum_of(const T* p, int64_t C) {
+  Vec<T> sum{};
+  for_each_vector<T>(C, [&](int64_t c, int n) { sum += load_some(p + c, n); });
+  return simd::reduce_add<T>(sum);
+}
+
+// Rows of probabilities. The statistics are 1 / sum(p) and the target's weight that was not cut.
+template <class T>
+WEFT_INLINE T sparse_probabilities(const CrossEntropyParams& p, const T* x, int64_t label,
+                                   Statistics<T>& statistics) {
+  const T inverse = 1 / sum_of(x, p.C), low = static_cast<T>(p.epsilon), high = 1 - low;
+  const T q = x[label] * inverse;
+  statistics = {inverse, q >= low && q <= high ? T(1) : T(0)};
+  const T cut = q < low ? low : q > high ? high : q;
+  return -static_cast<T>(log(static_cast<double>(cut)));
+}
+
+template <class T>
+WEFT_INLINE T dense_probabilities(const CrossEntropyParams& p, const T* x, const T* y,
+                                  Statistics<T>& statistics) {
+  const T inverse = 1 / sum_of(x, p.C);
+  const Vec<T> low = simd::constant<Vec<T>>(p.epsilon), high = simd::constant<Vec<T>>(1) - low,
+               on = simd::constant<Vec<T>>(p.on), off = simd::constant<Vec<T>>(p.off);
+  Vec<T> loss{}, kept{};
+  for_each_vector<T>(p.C, [&](int64_t c, int n) {
+    const Vec<T> q = load_some(x + c, n) * inverse;
+    Vec<T> t = on * load_some(y + c, n) + off;
+    if (n < simd::kLanes<T>) {
+      const Vec<T> filled = load_logits(x + c, n);  // minus infinity beyond the row
+      t = simd::select(filled == simd::broadcast(T(-INFINITY)), Vec<T>{}, t);
+    }
+    loss -= t * simd::log(simd::max(low, simd::min(high, q)));
+    kept += simd::select((q >= low) & (q <= high), t, Vec<T>{});
+  });
+  statistics = {inverse, simd::reduce_add<T>(kept)};
+  return simd::reduce_add<T>(loss);
+}
+
+template <class T>
 void sparse(const CrossEntropyParams& p, const Operand* operands) {
   const T* x = operands[0].as<T>();
   const Labels labels{operands[1].data, operands[1].dtype};
@@ -163,7 +202,8 @@ void sparse(const CrossEntropyParams& p, const Operand* operands) {
       statistics[row] = {};
       if (p.ignores && label == p.ignored) continue;
       if (label >= 0 && label < p.C)
-        loss[row] = sparse_row(p, x + row * p.C, label, statistics[row]);
+        loss[row] = p.epsilon > 0 ? sparse_probabilities(p, x + row * p.C, label, statistics[row])
+                                  : sparse_row(p, x + row * p.C, label, statistics[row]);
       else
         report_row(bad_row, row);
     }
@@ -177,7 +217,9 @@ void dense(const CrossEntropyParams& p, const Operand* operands) {
   auto* statistics = operands[3].as<Statistics<T>>();
   parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++)
-      loss[row] = dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
+      loss[row] = p.epsilon > 0
+                      ? dense_probabilities(p, x + row * p.C, y + row * p.C, statistics[row])
+                      : dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
   });
 }
 
@@ -185,6 +227,12 @@ void dense(const CrossEntropyParams& p, const Operand* operands) {
 template <class T>
 WEFT_INLINE void sparse_row_backward(const CrossEntropyParams& p, const T* x, T g, int64_t label,
                                      const Statistics<T>& statistics, T* dx) {
+  if (p.epsilon > 0) {
+    const Vec<T> everywhere = simd::broadcast(g * statistics.largest * statistics.scale);
+    for_each_vector<T>(p.C, [&](int64_t c, int n) { store_some(dx + c, everywhere, n); });
+    if (statistics.scale != 0) dx[label] -= g / x[label];
+    return;
+  }
   const Vec<T> shift = simd::broadcast(statistics.largest),
                scale = simd::broadcast(g * statistics.scale),
                off = simd::broadcast(g * static_cast<T>(p.off));
@@ -215,6 +263,22 @@ void sparse_backward(const CrossEntropyParams& p, const Operand* operands) {
 }
 
 template <class T>
+void dense_probabilities_backward(const CrossEntropyParams& p, const T* x, const T* y, T g,
+                                  const Statistics<T>& statistics, T* dx) {
+  using V = Vec<T>;
+  const V low = simd::constant<V>(p.epsilon), high = simd::constant<V>(1) - low,
+          inverse = simd::broadcast(statistics.largest),
+          everywhere = simd::broadcast(g * statistics.largest * statistics.scale),
+          on = simd::constant<V>(p.on), off = simd::constant<V>(p.off);
+  for_each_vector<T>(p.C, [&](int64_t c, int n) {
+    const V v = load_some(x + c, n), q = v * inverse;
+    const V t = (on * load_some(y + c, n) + off) * simd::broadcast(g);
+    const V own = simd::select((q >= low) & (q <= high), t / v, V{});
+    store_some(dx + c, everywhere - own, n);
+  });
+}
+
+template <class T>
 void dense_backward(const CrossEntropyParams& p, const Operand* operands) {
   const T *dloss = operands[0].as<T>(), *x = operands[1].as<T>(), *y = operands[2].as<T>();
   const int64_t stride = operands[0].strides[0];
@@ -223,6 +287,11 @@ void dense_backward(const CrossEntropyParams& p, const Operand* operands) {
   parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       const T g = dloss[row * stride];
+      if (p.epsilon > 0) {
+        const int64_t at = row * p.C;
+        dense_probabilities_backward(p, x + at, y + at, g, statistics[row], dx + at);
+        continue;
+      }
       const Vec<T> shift = simd::broadcast(statistics[row].largest),
                    scale = simd::broadcast(g * statistics[row].scale),
                    on = simd::broadcast(g * static_cast<T>(p.on)),

@@ -25,7 +25,7 @@ struct Problem {
 };
 
 Problem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
-                     std::optional<int64_t> ignore_class) {
+                     std::optional<int64_t> ignore_class, double epsilon) {
   check(x.ndim() >= 1, kOp, ": the logits need an axis of classes, got shape ", x.shape());
   check_type(is_floating(x.dtype()), kOp, ": the logits must be floating-point, got ", x.dtype());
   check(label_smoothing >= 0 && label_smoothing <= 1, kOp,
@@ -37,11 +37,17 @@ Problem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
         " must be class numbers of shape ", p.rows, " or rows of weights of shape ", x.shape(),
         ", got ", y.shape());
   check(p.sparse || !ignore_class, kOp, ": ignore_class needs class numbers, not rows of weights");
+  check(!p.sparse || epsilon == 0 || label_smoothing == 0, kOp,
+        ": label smoothing of probabilities needs rows of weights, not class numbers");
   const int64_t C = x.dim(-1);
   check(C > 0 || num_elements(p.rows) == 0, kOp, ": the logits have no classes, shape ", x.shape());
-  p.params = {num_elements(p.rows),     C,
-              1 - label_smoothing,      C > 0 ? label_smoothing / static_cast<double>(C) : 0,
-              ignore_class.has_value(), ignore_class.value_or(0)};
+  p.params = {num_elements(p.rows),
+              C,
+              1 - label_smoothing,
+              C > 0 ? label_smoothing / static_cast<double>(C) : 0,
+              ignore_class.has_value(),
+              ignore_class.value_or(0),
+              epsilon};
   p.dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
   return p;
 }
@@ -89,8 +95,9 @@ void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Ten
 
 std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
                                                 double label_smoothing,
-                                                std::optional<int64_t> ignore_class) {
-  const Problem p = make_problem(x, y, label_smoothing, ignore_class);
+                                                std::optional<int64_t> ignore_class,
+                                                double epsilon) {
+  const Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
   const Tensor loss = Tensor::empty(p.rows, p.dtype, x.device());
   const Tensor statistics = Tensor::empty({p.params.N, 2}, p.dtype, x.device());
   if (p.params.N == 0) return {cast(loss, x.dtype()), statistics};
@@ -106,8 +113,8 @@ std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y
 
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
-                                      std::optional<int64_t> ignore_class) {
-  const Problem p = make_problem(x, y, label_smoothing, ignore_class);
+                                      std::optional<int64_t> ignore_class, double epsilon) {
+  const Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
   check(dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ", dloss.shape(),
         ", the losses ", p.rows);
   const Tensor dx = Tensor::empty(x.shape(), p.dtype, x.device());
@@ -124,10 +131,11 @@ Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, cons
 WEFT_BINDING(cross_entropy) {
   namespace py = pybind11;
   m.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("x"), py::arg("y"),
-        py::arg("label_smoothing") = 0.0, py::arg("ignore_class") = std::nullopt);
+        py::arg("label_smoothing") = 0.0, py::arg("ignore_class") = std::nullopt,
+        py::arg("epsilon") = 0.0);
   m.def("softmax_cross_entropy_backward", &softmax_cross_entropy_backward, py::arg("dloss"),
         py::arg("x"), py::arg("y"), py::arg("statistics"), py::arg("label_smoothing") = 0.0,
-        py::arg("ignore_class") = std::nullopt);
+        py::arg("ignore_class") = std::nullopt, py::arg("epsilon") = 0.0);
 }
 
 }  // namespace weft

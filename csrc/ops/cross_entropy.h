@@ -7,6 +7,12 @@
 // where the target t = on * y + off (label smoothing s: on = 1 - s, off = s / C) and y is given as
 // class numbers (sparse) or as a row of weights (dense). Sums run relative to the row's largest
 // logit, so that nothing overflows and a confident row keeps its digits.
+//
+// The same of probabilities p instead of logits, which are first divided by their sum and cut to
+// [epsilon, 1 - epsilon]:
+//
+//   loss[n] = -sum_c t[n,c] log q[n,c],   q = p[n,c] / sum(p[n,:])
+//   dp[n,c] = dloss[n] * (T / sum(p[n,:]) - t[n,c] / p[n,c]),   T = sum_c t[n,c] where q is not cut
 #pragma once
 
 #include <cstdint>
@@ -23,11 +29,13 @@ struct CrossEntropyParams {
   double on, off;  // target = on * y + off
   bool ignores;    // rows whose class number is `ignored` have no loss and no gradient
   int64_t ignored;
+  double epsilon;  // 0: x are logits; else probabilities, cut to [epsilon, 1 - epsilon]
 };
 
 namespace kernels {
 // Operands: x, y (N,) of any integer or floating dtype, loss (N,), statistics (N, 2), bad_row.
-// The statistics of a row are its largest logit and sum(t) / sum(exp(x - largest)).
+// The statistics of a row are its largest logit and sum(t) / sum(exp(x - largest)); of a row of
+// probabilities 1 / sum(p) and T.
 // bad_row (int64): the first row whose class number is no integer in [0, C), else -1.
 extern Kernel<CrossEntropyParams> sparse_cross_entropy;
 // Operands: x, y (N, C), loss, statistics.
@@ -42,9 +50,10 @@ extern Kernel<CrossEntropyParams> dense_cross_entropy_backward;
 // ValueError for a class number outside [0, C), with its row.
 std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
                                                 double label_smoothing,
-                                                std::optional<int64_t> ignore_class);
+                                                std::optional<int64_t> ignore_class,
+                                                double epsilon);
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
-                                      std::optional<int64_t> ignore_class);
+                                      std::optional<int64_t> ignore_class, double epsilon);
 
 }  // namespace weft

@@ -54,7 +54,7 @@ Shape product_shape(const Tensor& x, const Tensor& y) {
   Shape x_lead, y_lead;
   for (int i = 0; i + 2 < x.ndim(); i++) x_lead.push_back(x.dim(i));
   for (int i = 0; i + 2 < y.ndim(); i++) y_lead.push_back(y.dim(i));
-  Shape shape = broadcast_shapes(x_lead, y_lead, "matmul (axes before the last two)");
+  Shape shape = broadcast_shapes(x_lead, y_lead, "matmul");
   if (x.ndim() > 1) shape.push_back(x.dim(-2));
   if (y.ndim() > 1) shape.push_back(y.dim(-1));
   return shape;

@@ -39,7 +39,7 @@ from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
 
 # isort: split
-from weft import constraints, initializers, optimizers, random, regularizers, utils
+from weft import constraints, initializers, losses, metrics, optimizers, random, regularizers, utils
 from weft.optimizers import minimize
 
 __version__ = "0.1.0"

@@ -281,25 +281,6 @@ void multiply_packed(const Gemm<T>& g) {
   }
 }
 
-// Batches hold thousands of such products: no driver, no divisions.
-template <class T>
-WEFT_INLINE bool is_one_tile(const Gemm<T>& g) {
-  return g.m <= kMaxRows && g.n <= kPanelColumns<T> && g.k <= kDepth<T> && g.b_column_stride == 1 &&
-         g.n > 1;
-}
-
-template <class T>
-void multiply_one_tile(const Gemm<T>& g) {
-  Tile<T> t = first_tile(g);
-  set_pass(t, g, 0, g.k);
-  t.a = g.a;
-  t.b = g.b;
-  t.ldb = g.b_row_stride;
-  t.c = g.c;
-  t.bias = g.bias;
-  run_tile(t, static_cast<int>(g.m), static_cast<int>(g.n), layout_of_a(g), BRows::exact);
-}
-
 // What is left of the epilogue where results come one by one.
 template <class T>
 WEFT_INLINE void finish_one(const Gemm<T>& g, T* c, int64_t column, T sum) {
@@ -409,7 +390,6 @@ void multiply_transposed(const Gemm<T>& g) {
 template <class T>
 void gemm(const Gemm<T>& given) {
   if (given.m == 0 || given.n == 0) return;
-  if (detail::is_one_tile(given)) return detail::multiply_one_tile(given);
   Gemm<T> g = given;
   if (g.n == 1 && g.m > 1 && g.a_column_stride != 1 && g.ldc == 1 && g.bias == nullptr) {
     // A column is the transpose of x^T A^T, and A^T has contiguous rows.

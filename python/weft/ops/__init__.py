@@ -11,6 +11,7 @@ from weft.ops.einsum import *
 from weft.ops.elementwise import *
 from weft.ops.indexing import *
 from weft.ops.join import *
+from weft.ops.loss import *
 from weft.ops.matmul import *
 from weft.ops.normalization import *
 from weft.ops.pool import *

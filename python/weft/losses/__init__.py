@@ -1,0 +1,148 @@
+"""Losses as classes, functions and names (names, arguments and values of keras.losses)."""
+
+from typing import Any
+
+from weft.errors import module_getattr
+from weft.lookup import find
+from weft.losses.crossentropy import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    KLDivergence,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    kl_divergence,
+    sparse_categorical_crossentropy,
+)
+from weft.losses.hinge import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
+from weft.losses.loss import Loss, LossFunctionWrapper
+from weft.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+)
+
+_CLASSES = [
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+]
+_FUNCTIONS = [
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+]
+__all__ = [
+    "Loss",
+    "LossFunctionWrapper",
+    "deserialize",
+    "get",
+    "serialize",
+    *[item.__name__ for item in (*_CLASSES, *_FUNCTIONS)],
+]
+
+# A string gives the function where one is called so, as in Keras; a class name gives an object.
+TABLE: dict[str, Any] = {
+    **{kind.__name__: kind for kind in _CLASSES},
+    **{function.__name__: function for function in _FUNCTIONS},
+    "mse": mean_squared_error,
+    "MSE": mean_squared_error,
+    "mae": mean_absolute_error,
+    "MAE": mean_absolute_error,
+    "mape": mean_absolute_percentage_error,
+    "MAPE": mean_absolute_percentage_error,
+    "msle": mean_squared_logarithmic_error,
+    "MSLE": mean_squared_logarithmic_error,
+    "bce": binary_crossentropy,
+    "BCE": binary_crossentropy,
+    "kld": kl_divergence,
+    "KLD": kl_divergence,
+    "kullback_leibler_divergence": kl_divergence,
+    "logcosh": log_cosh,
+    "cosine": cosine_similarity,
+}
+
+
+def get(identifier: Any) -> Any:
+    """The loss of a name, a configuration, or a loss or function itself; None for None.
+
+    Raises:
+        ValueError: If the name is unknown, with the nearest known one.
+
+    Example:
+        >>> import weft
+        >>> weft.losses.get("mse")([[1.0]], [[3.0]]).tolist()
+        [4.0]
+    """
+    return find(identifier, TABLE, "loss")
+
+
+def serialize(loss: Any) -> Any:
+    """The configuration of a loss, or the name of a function."""
+    from weft.saving import serialize as serialize_object
+
+    return serialize_object(loss)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The loss that `serialize` described."""
+    if isinstance(config, str):
+        return get(config)
+    from weft.saving import deserialize as deserialize_object
+
+    return deserialize_object(config, custom_objects)
+
+
+__getattr__ = module_getattr(__name__, {name: globals()[name] for name in __all__})

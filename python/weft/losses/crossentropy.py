@@ -1,0 +1,442 @@
+"""Losses of predicted probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft import ops
+from weft.losses.loss import LossFunctionWrapper, same_shapes
+from weft.ops.loss import EPSILON, SoftmaxCrossEntropy
+from weft.tensor import Tensor, as_tensor
+
+
+def _mean(x: Tensor, axis: int) -> Tensor:
+    return ops.mean(x, axis=axis) if x.ndim else x
+
+
+def binary_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """The mean cross-entropy of yes-or-no predictions along an axis.
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.binary_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
+        >>> [round(x, 4) for x in loss.tolist()]
+        [0.6931]
+    """
+    y, x = same_shapes("binary_crossentropy", y_true, y_pred)
+    if label_smoothing:
+        y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    kind = "sigmoid_cross_entropy" if from_logits else "binary_cross_entropy"
+    if x.ndim and axis in (-1, x.ndim - 1):
+        return ops.pointwise_loss(kind, y, x, EPSILON)
+    return _mean(ops.pointwise_loss(kind, y, x, EPSILON, rows=False), axis)
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """Binary cross-entropy in which confident right answers count less (Lin et al., 2018).
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.binary_focal_crossentropy([[1.0]], [[0.5]])
+        >>> [round(x, 4) for x in loss.tolist()]
+        [0.1733]
+    """
+    y, x = same_shapes("binary_focal_crossentropy", y_true, y_pred)
+    if label_smoothing:
+        y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    if from_logits:
+        x = ops.sigmoid(x)
+    entropy = ops.pointwise_loss("binary_cross_entropy", y, x, EPSILON, rows=False)
+    right = y * x + (1.0 - y) * (1.0 - x)
+    value = ops.power(1.0 - right, gamma) * entropy
+    if apply_class_balancing:
+        value = (y * alpha + (1.0 - y) * (1.0 - alpha)) * value
+    return _mean(value, axis)
+
+
+def categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """The cross-entropy between one-hot rows (or probabilities) and predictions.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
+        >>> [round(x, 4) for x in loss.tolist()]
+        [0.6931]
+    """
+    x, y = as_tensor(y_pred), as_tensor(y_true)
+    if y.shape != x.shape:
+        classes = x.shape[axis] if x.ndim else 0
+        raise ValueError(
+            f"categorical_crossentropy: the targets have shape {y.shape} but the predictions "
+            f"{x.shape}: each target must be a row of {classes} weights, such as a one-hot row. "
+            "For class numbers use sparse_categorical_crossentropy, or make rows with "
+            f"weft.utils.to_categorical(y, {classes})"
+        )
+    if axis not in (-1, x.ndim - 1):
+        x, y = ops.moveaxis(x, axis, -1), ops.moveaxis(y, axis, -1)
+    x = x if x.dtype.is_floating else x.astype("float32")
+    y = y if y.dtype == x.dtype else y.astype(x.dtype)
+    epsilon = 0.0 if from_logits else EPSILON
+    return SoftmaxCrossEntropy.apply(x, y, float(label_smoothing), None, epsilon)
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Tensor:
+    """Categorical cross-entropy in which confident right answers count less (Lin et al., 2018).
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
+        >>> [round(x, 4) for x in loss.tolist()]
+        [0.0433]
+    """
+    y, x = same_shapes("categorical_focal_crossentropy", y_true, y_pred)
+    if label_smoothing:
+        y = y * (1.0 - label_smoothing) + label_smoothing / x.shape[axis]
+    x = ops.softmax(x, axis=axis) if from_logits else x
+    x = ops.clip(x / ops.sum(x, axis=axis, keepdims=True), EPSILON, 1.0 - EPSILON)
+    return -ops.sum(alpha * ops.power(1.0 - x, gamma) * y * ops.log(x), axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> Tensor:
+    """The cross-entropy between class numbers and predictions.
+
+    Raises:
+        ValueError: If the shapes do not fit, or a label is not the number of a class; the message
+            has the label and its row.
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]])
+        >>> [round(x, 4) for x in loss.tolist()]
+        [0.6931]
+    """
+    x, y = as_tensor(y_pred), as_tensor(y_true)
+    if axis not in (-1, x.ndim - 1):
+        x = ops.moveaxis(x, axis, -1)
+        y = ops.moveaxis(y, axis, -1) if y.ndim == x.ndim else y
+    x = x if x.dtype.is_floating else x.astype("float32")
+    if y.ndim == x.ndim and y.shape[-1] == 1 and y.shape[:-1] == x.shape[:-1]:
+        y = ops.squeeze(y, -1)
+    if y.shape != x.shape[:-1]:
+        hint = ""
+        if y.shape == x.shape:
+            hint = (
+                "; the targets look like one-hot rows: use categorical_crossentropy, or "
+                "weft.argmax(y, axis=-1)"
+            )
+        raise ValueError(
+            f"sparse_categorical_crossentropy: the targets have shape {y.shape} but the "
+            f"predictions {x.shape}: each target must be one class number{hint}"
+        )
+    return SoftmaxCrossEntropy.apply(x, y, 0.0, ignore_class, 0.0 if from_logits else EPSILON)
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
+    """``sum(y_true * log(y_true / y_pred))`` over the last axis.
+
+    Example:
+        >>> import weft
+        >>> weft.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).tolist()
+        [0.0]
+    """
+    y, x = same_shapes("kl_divergence", y_true, y_pred)
+    return ops.pointwise_loss("kl_divergence", y, x, EPSILON, rows=x.ndim > 0)
+
+
+def _check_smoothing(name: str, label_smoothing: float) -> float:
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing!r}")
+    return label_smoothing
+
+
+class BinaryCrossentropy(LossFunctionWrapper):
+    """The cross-entropy of yes-or-no predictions.
+
+    Args:
+        from_logits: Whether predictions are logits; else probabilities, cut to [1e-7, 1 - 1e-7].
+        label_smoothing: Pulls targets towards 1/2.
+        axis: The axis over which the mean is taken.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.BinaryCrossentropy(from_logits=True)
+        >>> round(float(loss([0.0, 1.0, 0.0, 0.0], [-18.6, 0.51, 2.94, -12.8])), 6)
+        0.865458
+
+    Follows keras.losses.BinaryCrossentropy.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        _check_smoothing("BinaryCrossentropy", label_smoothing)
+        super().__init__(
+            binary_crossentropy,
+            reduction,
+            name,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class BinaryFocalCrossentropy(LossFunctionWrapper):
+    """Binary cross-entropy in which confident right answers count less.
+
+    Args:
+        apply_class_balancing: Weigh the classes by `alpha` and 1 - `alpha`.
+        alpha: Weight of class 1.
+        gamma: How much less confident answers count.
+        from_logits: Whether predictions are logits.
+        label_smoothing: Pulls targets towards 1/2.
+        axis: The axis over which the mean is taken.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> round(float(weft.losses.BinaryFocalCrossentropy()([[1.0]], [[0.5]])), 4)
+        0.1733
+
+    Follows keras.losses.BinaryFocalCrossentropy (Lin et al., 2018).
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "binary_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        _check_smoothing("BinaryFocalCrossentropy", label_smoothing)
+        super().__init__(
+            binary_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            apply_class_balancing=apply_class_balancing,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class CategoricalCrossentropy(LossFunctionWrapper):
+    """The cross-entropy between one-hot rows and predictions.
+
+    Args:
+        from_logits: Whether predictions are logits; else probabilities, which are scaled to sum 1
+            and cut to [1e-7, 1 - 1e-7].
+        label_smoothing: Share of each target that is spread over all classes.
+        axis: The axis of the classes.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> round(float(weft.losses.CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.6931
+
+    Follows keras.losses.CategoricalCrossentropy.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        _check_smoothing("CategoricalCrossentropy", label_smoothing)
+        super().__init__(
+            categorical_crossentropy,
+            reduction,
+            name,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class CategoricalFocalCrossentropy(LossFunctionWrapper):
+    """Categorical cross-entropy in which confident right answers count less.
+
+    Args:
+        alpha: A factor for all classes, or one for each.
+        gamma: How much less confident answers count.
+        from_logits: Whether predictions are logits.
+        label_smoothing: Share of each target that is spread over all classes.
+        axis: The axis of the classes.
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> round(float(weft.losses.CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+        0.0433
+
+    Follows keras.losses.CategoricalFocalCrossentropy (Lin et al., 2018).
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        _check_smoothing("CategoricalFocalCrossentropy", label_smoothing)
+        super().__init__(
+            categorical_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class SparseCategoricalCrossentropy(LossFunctionWrapper):
+    """The cross-entropy between class numbers and predictions.
+
+    Args:
+        from_logits: Whether predictions are logits; else probabilities, which are scaled to sum 1
+            and cut to [1e-7, 1 - 1e-7].
+        ignore_class: Class number whose rows do not count.
+        reduction: As in `Loss`.
+        axis: The axis of the classes.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> loss = weft.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> round(float(loss([1, 0], [[0.0, 0.0], [0.0, 0.0]])), 4)
+        0.6931
+
+    Follows keras.losses.SparseCategoricalCrossentropy.
+    """
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            sparse_categorical_crossentropy,
+            reduction,
+            name,
+            dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
+        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+
+    def mask(self, y_true: Any) -> Tensor | None:
+        """Which rows are not of the ignored class."""
+        if self.ignore_class is None:
+            return None
+        kept = ops.not_equal(y_true, self.ignore_class)
+        return ops.squeeze(kept, -1) if kept.ndim > 1 and kept.shape[-1] == 1 else kept
+
+
+class KLDivergence(LossFunctionWrapper):
+    """The Kullback-Leibler divergence of predicted from true distributions.
+
+    Args:
+        reduction: As in `Loss`.
+        name: As in `Loss`.
+        dtype: As in `Loss`.
+
+    Example:
+        >>> import weft
+        >>> float(weft.losses.KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
+        0.0
+
+    Follows keras.losses.KLDivergence.
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "kl_divergence",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(kl_divergence, reduction, name, dtype)
