@@ -60,25 +60,64 @@ inline Key<T> key_of(T value) {
   }
 }
 
+// Keys that keep -0 below 0, so that they can be turned back into the values; every NaN becomes
+// the same one.
+template <class T>
+inline Key<T> reversible_key(T value) {
+  using K = Key<T>;
+  if constexpr (IsReal<T>::value) {
+    using F = FloatBits<T>;
+    K bits = 0;
+    memcpy(&bits, &value, sizeof value);
+    if ((bits & ~F::kSign) > F::kInfinity) return F::kAll;
+    return bits & F::kSign ? bits ^ F::kAll : bits | F::kSign;
+  } else {
+    return key_of(value);
+  }
+}
+
+template <class T>
+inline T value_of(Key<T> key) {
+  using K = Key<T>;
+  if constexpr (IsReal<T>::value) {
+    using F = FloatBits<T>;
+    const K bits = key & F::kSign ? key ^ F::kSign : key ^ F::kAll;
+    T value;
+    memcpy(static_cast<void*>(&value), &bits, sizeof value);
+    return value;
+  } else if constexpr (static_cast<T>(-1) < static_cast<T>(0) && !__is_same(T, bool)) {
+    return static_cast<T>(key ^ (K{1} << (8 * sizeof(K) - 1)));
+  } else {
+    return static_cast<T>(key);
+  }
+}
+
+// What is sorted: bare keys, or keys with their positions.
 template <class K>
 struct Entry {
   K key;
   uint32_t index;  // rows longer than 2^32 are refused by memory long before
 };
-
 template <class K>
-void insertion_sort(Entry<K>* a, int64_t n) {
+inline K sort_key(const Entry<K>& e) {
+  return e.key;
+}
+inline uint32_t sort_key(uint32_t key) { return key; }
+inline uint64_t sort_key(uint64_t key) { return key; }
+
+template <class E>
+void insertion_sort(E* a, int64_t n) {
   for (int64_t i = 1; i < n; i++) {
-    const Entry<K> e = a[i];
+    const E e = a[i];
     int64_t j = i;
-    for (; j > 0 && a[j - 1].key > e.key; j--) a[j] = a[j - 1];
+    for (; j > 0 && sort_key(a[j - 1]) > sort_key(e); j--) a[j] = a[j - 1];
     a[j] = e;
   }
 }
 
 // Bottom-up, from sorted runs of 16. Returns where the result is: a or spare.
-template <class K>
-Entry<K>* merge_sort(Entry<K>* a, Entry<K>* spare, int64_t n) {
+template <class E>
+E* merge_sort(E* a, E* spare, int64_t n) {
   constexpr int64_t kRun = 16;
   for (int64_t i = 0; i < n; i += kRun) insertion_sort(a + i, n - i < kRun ? n - i : kRun);
   for (int64_t width = kRun; width < n; width *= 2) {
@@ -87,11 +126,12 @@ Entry<K>* merge_sort(Entry<K>* a, Entry<K>* spare, int64_t n) {
       const int64_t end = begin + 2 * width < n ? begin + 2 * width : n;
       int64_t left = begin, right = middle;
       for (int64_t to = begin; to < end; to++) {
-        const bool take_right = left == middle || (right < end && a[right].key < a[left].key);
+        const bool take_right =
+            left == middle || (right < end && sort_key(a[right]) < sort_key(a[left]));
         spare[to] = take_right ? a[right++] : a[left++];
       }
     }
-    Entry<K>* const swap = a;
+    E* const swap = a;
     a = spare;
     spare = swap;
   }
@@ -99,24 +139,24 @@ Entry<K>* merge_sort(Entry<K>* a, Entry<K>* spare, int64_t n) {
 }
 
 // Least significant byte first; a byte that all keys share is skipped.
-template <class K>
-Entry<K>* radix_sort(Entry<K>* a, Entry<K>* spare, int64_t n) {
-  constexpr int kBytes = sizeof(K);
+template <class E>
+E* radix_sort(E* a, E* spare, int64_t n) {
+  constexpr int kBytes = sizeof(sort_key(*a));
   const Scratch<int64_t> counts(kBytes * 256);
   memset(counts.get(), 0, kBytes * 256 * sizeof(int64_t));
   for (int64_t i = 0; i < n; i++)
-    for (int b = 0; b < kBytes; b++) counts[b * 256 + (a[i].key >> (8 * b) & 255)]++;
+    for (int b = 0; b < kBytes; b++) counts[b * 256 + (sort_key(a[i]) >> (8 * b) & 255)]++;
   for (int b = 0; b < kBytes; b++) {
     int64_t* const starts = counts.get() + b * 256;
-    if (starts[a[0].key >> (8 * b) & 255] == n) continue;
+    if (starts[sort_key(a[0]) >> (8 * b) & 255] == n) continue;
     int64_t sum = 0;
     for (int v = 0; v < 256; v++) {
       const int64_t count = starts[v];
       starts[v] = sum;
       sum += count;
     }
-    for (int64_t i = 0; i < n; i++) spare[starts[a[i].key >> (8 * b) & 255]++] = a[i];
-    Entry<K>* const swap = a;
+    for (int64_t i = 0; i < n; i++) spare[starts[sort_key(a[i]) >> (8 * b) & 255]++] = a[i];
+    E* const swap = a;
     a = spare;
     spare = swap;
   }
@@ -125,13 +165,18 @@ Entry<K>* radix_sort(Entry<K>* a, Entry<K>* spare, int64_t n) {
 
 constexpr int64_t kRadixLength = 512;  // below it the counting costs more than merging
 
+template <class E>
+E* sort_row(E* a, E* spare, int64_t n) {
+  return n < kRadixLength ? merge_sort(a, spare, n) : radix_sort(a, spare, n);
+}
+
 // The entries of one row in order, in `a` or `spare`.
 template <class T>
 Entry<Key<T>>* sorted_entries(const T* x, int64_t n, bool descending, Entry<Key<T>>* a,
                               Entry<Key<T>>* spare) {
   const Key<T> flip = descending ? ~Key<T>{0} : Key<T>{0};
   for (int64_t i = 0; i < n; i++) a[i] = {key_of(x[i]) ^ flip, static_cast<uint32_t>(i)};
-  return n < kRadixLength ? merge_sort(a, spare, n) : radix_sort(a, spare, n);
+  return sort_row(a, spare, n);
 }
 
 // body(row, entries) for every row, its entries in order.
@@ -147,12 +192,17 @@ void for_each_sorted_row(const Operand& x, bool descending, Body&& body) {
 
 template <class T>
 void sort(const SortParams& p, const Operand* operands) {
-  const Operand &x = operands[0], &y = operands[1];
-  const int64_t n = x.shape[1];
-  for_each_sorted_row<T>(x, p.descending, [&](int64_t row, const Entry<Key<T>>* entries) {
-    const T* from = x.as<T>() + row * n;
-    T* to = y.as<T>() + row * n;
-    for (int64_t i = 0; i < n; i++) to[i] = from[entries[i].index];
+  const T* x = operands[0].as<T>();
+  T* y = operands[1].as<T>();
+  const int64_t rows = operands[0].shape[0], n = operands[0].shape[1];
+  const Key<T> flip = p.descending ? ~Key<T>{0} : Key<T>{0};
+  parallel_for(rows, 4 * 1024 / n, [=](int64_t begin, int64_t end) {
+    const Scratch<Key<T>> first(n), second(n);
+    for (int64_t row = begin; row < end; row++) {
+      for (int64_t i = 0; i < n; i++) first[i] = reversible_key(x[row * n + i]) ^ flip;
+      const Key<T>* keys = sort_row(first.get(), second.get(), n);
+      for (int64_t i = 0; i < n; i++) y[row * n + i] = value_of<T>(keys[i] ^ flip);
+    }
   });
 }
 
