@@ -6,6 +6,7 @@ from weft.ops.cast import *
 from weft.ops.comparison import *
 from weft.ops.conv import *
 from weft.ops.creation import *
+from weft.ops.diagonal import *
 from weft.ops.dropout import *
 from weft.ops.einsum import *
 from weft.ops.elementwise import *
@@ -17,6 +18,8 @@ from weft.ops.normalization import *
 from weft.ops.pool import *
 from weft.ops.rectifier import *
 from weft.ops.reduction import *
+from weft.ops.repetition import *
+from weft.ops.scatter import *
 from weft.ops.search import *
 from weft.ops.shape import *
 from weft.ops.softmax import *

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled, note_in_place
 from weft.dtypes import as_dtype
@@ -18,17 +16,10 @@ __all__ = [
     "nonzero",
     "one_hot",
     "put_along_axis",
-    "scatter",
-    "scatter_update",
     "setitem",
-    "slice",
-    "slice_update",
     "take",
     "take_along_axis",
 ]
-
-_everything = np.s_[:]  # the name `slice` means weft.slice below
-
 
 # --- x[key] --------------------------------------------------------------------------------------
 
@@ -207,7 +198,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 # --- reading and writing along one axis ----------------------------------------------------------
 
 
-def _integer_indices(op: str, indices: Any) -> Tensor:
+def integer_indices(op: str, indices: Any) -> Tensor:
     indices = as_tensor(indices)
     if not indices.dtype.is_integer:
         if indices.size:
@@ -222,7 +213,7 @@ def _integer_indices(op: str, indices: Any) -> Tensor:
 def _axis_key(op: str, ndim: int, axis: int, index: Any) -> tuple[Any, ...]:
     if not -ndim <= axis < ndim:
         raise IndexError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
-    return (_everything,) * (axis % ndim) + (index,)
+    return (slice(None),) * (axis % ndim) + (index,)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
@@ -245,7 +236,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         >>> weft.take([[1, 2, 3], [4, 5, 6]], [2, 0], axis=1).tolist()
         [[3, 1], [6, 4]]
     """
-    x, indices = as_tensor(x), _integer_indices("take", indices)
+    x, indices = as_tensor(x), integer_indices("take", indices)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
     # A 0-d index would give a view; take always copies, as NumPy's does.
@@ -307,7 +298,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
         >>> weft.take_along_axis([[3, 1, 2]], [[1, 2, 0]], axis=1).tolist()
         [[1, 2, 3]]
     """
-    x, indices = as_tensor(x), _integer_indices("take_along_axis", indices)
+    x, indices = as_tensor(x), integer_indices("take_along_axis", indices)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
     return TakeAlongAxis.apply(x, indices, axis)
@@ -348,7 +339,7 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Tensor:
         >>> weft.put_along_axis([[1, 2, 3]], [[0]], 9, axis=1).tolist()
         [[9, 2, 3]]
     """
-    x, indices = as_tensor(x), _integer_indices("put_along_axis", indices)
+    x, indices = as_tensor(x), integer_indices("put_along_axis", indices)
     return PutAlongAxis.apply(x, indices, as_tensor(values, x.dtype), axis)
 
 
@@ -369,117 +360,9 @@ def index_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Tensor:
         >>> weft.index_add([1.0, 1.0, 1.0], [0, 2, 2], [1.0, 2.0, 3.0]).tolist()
         [2.0, 1.0, 6.0]
     """
-    x, indices = as_tensor(x), _integer_indices("index_add", indices)
+    x, indices = as_tensor(x), integer_indices("index_add", indices)
     key = _C.IndexKey(_axis_key("index_add", x.ndim, axis, indices))
     return UpdateItems.apply(x, key, as_tensor(updates, x.dtype), True)
-
-
-# --- Keras's writing functions -------------------------------------------------------------------
-
-
-def _coordinate_key(op: str, indices: Any, ndim: int) -> Any:
-    """The key that rows of coordinates stand for."""
-    indices = _integer_indices(op, indices)
-    depth = indices.shape[-1] if indices.ndim else 0
-    if not 1 <= depth <= ndim:
-        raise ValueError(
-            f"{op}: indices must be (..., depth) with a depth from 1 to {ndim}, the number of "
-            f"axes, got shape {indices.shape}"
-        )
-    return _C.IndexKey(tuple(indices[..., i] for i in range(depth)))
-
-
-def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
-    """Zeros of `shape` with `values` added at rows of coordinates.
-
-    Args:
-        indices: Integers (..., depth): each row names an element, or a slice when depth is less
-            than the number of axes.
-        values: ``indices.shape[:-1] + shape[depth:]``.
-        shape: Shape of the result.
-
-    Example:
-        >>> import weft
-        >>> weft.scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,)).tolist()
-        [1.0, 0.0, 5.0, 0.0]
-
-    Follows keras.ops.scatter.
-    """
-    values, shape = as_tensor(values), tuple(shape)
-    key = _coordinate_key("scatter", indices, len(shape))
-    start = Tensor(_C.full(shape, 0, values.dtype, values.device))
-    return UpdateItems.apply(start, key, values, True)
-
-
-def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Tensor:
-    """A copy of `inputs` with `updates` at rows of coordinates.
-
-    Args:
-        inputs: Tensor of any shape.
-        indices: Integers (..., depth), as for `scatter`.
-        updates: ``indices.shape[:-1] + inputs.shape[depth:]``.
-        reduction: None assigns (of equal rows the last stays), "add" adds.
-
-    Raises:
-        ValueError: If `reduction` is something else.
-
-    Example:
-        >>> import weft
-        >>> weft.scatter_update([1.0, 2.0, 3.0], [[1]], [9.0]).tolist()
-        [1.0, 9.0, 3.0]
-
-    Follows keras.ops.scatter_update.
-    """
-    if reduction not in (None, "add"):
-        raise ValueError(f"scatter_update: reduction must be None or 'add', got {reduction!r}")
-    inputs = as_tensor(inputs)
-    key = _coordinate_key("scatter_update", indices, inputs.ndim)
-    updates = as_tensor(updates, inputs.dtype)
-    return UpdateItems.apply(inputs, key, updates, reduction == "add")
-
-
-def _box(op: str, x: Tensor, start_indices: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    starts = [int(i) for i in start_indices]
-    if len(starts) != x.ndim or len(shape) != x.ndim:
-        raise ValueError(
-            f"{op}: give one start and one size for each of the {x.ndim} axes, got starts "
-            f"{tuple(starts)} and sizes {shape}"
-        )
-    # As in Keras, a box that would stick out is moved inside.
-    starts = [max(0, min(i, d - n)) for i, n, d in zip(starts, shape, x.shape, strict=True)]
-    if any(n > d for n, d in zip(shape, x.shape, strict=True)):
-        raise ValueError(f"{op}: a box of shape {shape} does not fit into shape {x.shape}")
-    return tuple(np.s_[i : i + n] for i, n in zip(starts, shape, strict=True))
-
-
-def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
-    """The box of `shape` that starts at `start_indices`.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2)).tolist()
-        [[2, 3], [5, 6]]
-
-    Follows keras.ops.slice.
-    """
-    x = as_tensor(inputs)
-    return getitem(x, _box("slice", x, start_indices, tuple(shape)))
-
-
-def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
-    """A copy of `inputs` with the box at `start_indices` replaced by `updates`.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.slice_update([1, 2, 3, 4], (1,), [8, 9]).tolist()
-        [1, 8, 9, 4]
-
-    Follows keras.ops.slice_update.
-    """
-    x = as_tensor(inputs)
-    updates = as_tensor(updates, x.dtype)
-    key = _C.IndexKey(_box("slice_update", x, start_indices, updates.shape))
-    return UpdateItems.apply(x, key, updates, False)
 
 
 # --- without gradient ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Cases of weft.ops.indexing."""
+"""Cases of weft.ops.indexing and weft.ops.scatter."""
 
 import numpy as np
 

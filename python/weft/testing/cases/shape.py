@@ -1,4 +1,4 @@
-"""Cases of weft.ops.shape."""
+"""Cases of weft.ops.shape, weft.ops.repetition and weft.ops.diagonal."""
 
 import numpy as np
 
