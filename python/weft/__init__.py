@@ -1,6 +1,7 @@
 """weft: a deep-learning framework that one person can read."""
 
 import importlib
+import sys
 from typing import Any
 
 from weft import _C
@@ -34,6 +35,7 @@ from weft.dtypes import (
     uint32,
     uint64,
 )
+from weft.errors import module_getattr
 from weft.ops import *
 from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
@@ -42,4 +44,31 @@ from weft.variable import Variable
 from weft import constraints, initializers, losses, metrics, optimizers, random, regularizers, utils
 from weft.optimizers import minimize
 
+# isort: split
+from weft import activations, config, dtype_policies, layers, models, saving
+from weft.dtype_policies import DTypePolicy
+from weft.layers import Input, InputSpec, Layer
+from weft.models import Functional, Model, Sequential, estimate
+
+mixed_precision = dtype_policies
+
 __version__ = "0.1.0"
+
+# What TensorFlow 1 code asks for, and what to write instead.
+_INSTEAD = {
+    "placeholder": "weft.Input, or pass the data to the model directly",
+    "get_variable": "weft.Variable",
+    "Session": "the operations directly, and model.fit to train",
+    "global_variables_initializer": "nothing: a weft.Variable has its value from the beginning",
+    "enable_eager_execution": "nothing: operations run when they are written",
+}
+_missing = module_getattr(__name__, globals())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "keras":
+        # Code written for Keras says tf.keras.layers or keras.layers; both are this module.
+        return sys.modules[__name__]
+    if name in _INSTEAD:
+        raise AttributeError(f"weft has no {name!r} (a TensorFlow 1 name); use {_INSTEAD[name]}")
+    return _missing(name)

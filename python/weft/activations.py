@@ -99,7 +99,7 @@ def get(identifier: Any) -> Activation:
             f"{identifier.__name__}()"
         )
     if callable(identifier):
-        return identifier  # type: ignore[no-any-return]
+        return identifier
     raise ValueError(
         f"activation must be a name, a function or a layer, got {identifier!r}; known names: "
         f"{', '.join(_FUNCTIONS)}"

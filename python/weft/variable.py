@@ -37,6 +37,9 @@ class Variable(Tensor):
     Follows keras.Variable.
     """
 
+    autocast = True  # a layer may use it in the dtype of its computation
+    frozen_by_layer = False  # it is trainable again when its layer is
+
     def __init__(
         self,
         initializer: Any,

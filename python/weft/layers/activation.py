@@ -170,7 +170,7 @@ class PReLU(Layer):
             constraint=self.alpha_constraint,
             name="alpha",
         )
-        sizes = {axis: input_shape[axis] for axis in range(1, rank) if axis not in axes}
+        sizes = {axis: size for axis, size in enumerate(shape, 1) if axis not in axes}
         self.input_spec = InputSpec(ndim=rank, axes=sizes)
 
     def call(self, inputs: Tensor) -> Tensor:

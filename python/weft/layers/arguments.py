@@ -17,7 +17,7 @@ SHAPE_PARAMETERS = ("input_shape", "batch_input_shape", "batch_shape", "input_di
 
 
 @functools.cache
-def parameters_of(cls: type) -> dict[str, type]:
+def parameters_of(cls: Any) -> dict[str, type]:
     """Names of the constructor's parameters, with the class that declares each."""
     found: dict[str, type] = {}
     for owner in cls.__mro__:

@@ -137,13 +137,18 @@ def _run(function: Callable[..., Any], specs: Any, trial: tuple[int, int]) -> An
         raise (on_shapes if type(error) is type(on_shapes) else error) from None
 
 
+def is_spec(value: Any) -> bool:
+    """Whether `value` is one ``(shape, dtype)``, not a structure of them."""
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str)
+
+
+def shapes_of(specs: Any) -> Any:
+    """The shapes in a structure of ``(shape, dtype)``."""
+    return _map_specs(lambda spec: spec[0], specs)
+
+
 def _map_specs(function: Callable[[Any], Any], specs: Any) -> Any:
-    if (
-        isinstance(specs, tuple)
-        and len(specs) == 2
-        and is_shape(specs[0])
-        and isinstance(specs[1], str)
-    ):
+    if is_spec(specs):
         return function(specs)
     if isinstance(specs, dict):
         return {key: _map_specs(function, item) for key, item in specs.items()}

@@ -28,9 +28,9 @@ from weft.layers.calls import (
     explain,
     flatten,
     infer,
-    is_shape,
     map_shapes,
     map_structure,
+    shapes_of,
     shown,
 )
 from weft.layers.input_spec import InputSpec
@@ -143,7 +143,7 @@ class Layer(Tracking):
             (None, 20)
         """
         specs = self.compute_output_spec(*args, **kwargs)
-        return _shapes_of(specs)
+        return shapes_of(specs)
 
     def compute_output_spec(self, input_shape: Any, dtype: Any = None) -> Any:
         """``(shape, dtype)`` of the output for an input shape."""
@@ -265,7 +265,7 @@ class Layer(Tracking):
             if any(isinstance(leaf, Symbolic) for leaf in flatten([args, kwargs])):
                 return self._call_symbolic(args, kwargs)
         outer_training = calls.training
-        if self._noisy and not calls.stack:
+        if self._noisy and not calls.stack and calls.twins is None:
             self._forget_losses()
         calls.stack.append(self)
         try:
@@ -406,7 +406,8 @@ class Layer(Tracking):
         }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        known = parameters_of(type(self))
+        kind: Any = type(self)
+        known = parameters_of(kind)
         config = {key: value for key, value in config.items() if key in known}
         for name, owner in known.items():
             if name in config or name in BASE_PARAMETERS:
@@ -439,6 +440,9 @@ class Layer(Tracking):
             raise RuntimeError(
                 f"{type(self).__name__}: call super().__init__() at the beginning of __init__"
             )
+        if hasattr(type(self), name):
+            # A property that raised AttributeError: let its own message be seen.
+            return object.__getattribute__(self, name)
         near = nearest(name, [key for key in dir(type(self)) if not key.startswith("_")])
         hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
@@ -460,8 +464,7 @@ class Symbolic:
 
 def _casts(variable: Variable) -> bool:
     """Whether a weight answers in the dtype of the computation; running statistics do not."""
-    autocast = getattr(variable, "autocast", True)
-    return autocast and variable.dtype.is_floating and meant_to_train(variable)
+    return variable.autocast and variable.dtype.is_floating and meant_to_train(variable)
 
 
 class _Shape:
@@ -475,14 +478,6 @@ def _unwrap(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _unwrap(item) for key, item in value.items()}
     return [_unwrap(item) for item in value]
-
-
-def _shapes_of(specs: Any) -> Any:
-    if isinstance(specs, tuple) and len(specs) == 2 and is_shape(specs[0]):
-        return specs[0]
-    if isinstance(specs, dict):
-        return {key: _shapes_of(item) for key, item in specs.items()}
-    return [_shapes_of(item) for item in specs]
 
 
 def _holds_numbers(value: Any) -> bool:
@@ -508,7 +503,8 @@ def _building(build: Callable[..., None]) -> Callable[..., None]:
         if pushed:
             calls.stack.append(self)
         self.__dict__["_building"] = True
-        self._variables = []
+        # Building again replaces what an earlier build made, not what __init__ made.
+        del self._variables[self.__dict__.setdefault("_made_before_build", len(self._variables)) :]
         self.__dict__.setdefault("_build_shapes", None)
         if args or kwargs:
             self._build_shapes = args[0] if args else dict(kwargs)

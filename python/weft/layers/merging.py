@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -227,8 +228,10 @@ class Dot(_Merge):
             a, b = _unit(a, first), _unit(b, second)
         rows, left, right = a.shape[0], _without(a, first), _without(b, second)
         y = ops.matmul(
-            ops.reshape(_last(a, first), (rows, -1, a.shape[first])),
-            ops.swapaxes(ops.reshape(_last(b, second), (rows, -1, b.shape[second])), 1, 2),
+            ops.reshape(_last(a, first), (rows, math.prod(left), a.shape[first])),
+            ops.swapaxes(
+                ops.reshape(_last(b, second), (rows, math.prod(right), b.shape[second])), 1, 2
+            ),
         )
         return ops.reshape(y, (rows, *((*left, *right) or (1,))))
 

@@ -41,6 +41,7 @@ class _Normalizing(Layer):
                     getattr(self, f"{name}_initializer"),
                     regularizer=getattr(self, f"{name}_regularizer"),
                     constraint=getattr(self, f"{name}_constraint"),
+                    autocast=False,
                     name=name,
                 )
                 setattr(self, name, weight)
@@ -126,30 +127,19 @@ class BatchNormalization(_Normalizing):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         x = as_float(self, inputs)
-        axis = self.axis % x.ndim
-        if axis != x.ndim - 1:
-            order = (*(a for a in range(x.ndim) if a != axis), axis)
-            back = tuple(order.index(a) for a in range(x.ndim))
-            return ops.transpose(self._normalize(ops.transpose(x, order), training), back)
-        return self._normalize(x, training)
-
-    def _normalize(self, x: Tensor, training: bool) -> Tensor:
-        dtype = x.dtype
-        if dtype.itemsize < 4:
-            x = x.astype("float32")
         if training and self.trainable:
-            axes = tuple(range(x.ndim - 1))
-            mean, variance = ops.mean(x, axis=axes), ops.var(x, axis=axes)
+            y, mean, variance = ops.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
             self._follow(mean, variance)
-        else:
-            mean, variance = self.moving_mean, self.moving_variance
-        factor = ops.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * self.gamma
-        y = (x - mean) * factor
-        if self.beta is not None:
-            y = y + self.beta
-        return y.astype(dtype, copy=False)
+            return y
+        return ops.batch_normalization(
+            x,
+            self.moving_mean,
+            self.moving_variance,
+            axis=self.axis,
+            offset=self.beta,
+            scale=self.gamma,
+            epsilon=self.epsilon,
+        )
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         keep = self.momentum
@@ -223,19 +213,7 @@ class LayerNormalization(_Normalizing):
 
     def call(self, inputs: Tensor) -> Tensor:
         x = as_float(self, inputs)
-        dtype, axes = x.dtype, self._axes(x.ndim)
-        if dtype.itemsize < 4:
-            x = x.astype("float32")
-        mean = ops.mean(x, axis=axes, keepdims=True)
-        variance = ops.var(x, axis=axes, keepdims=True)
-        y = (x - mean) * ops.rsqrt(variance + self.epsilon)
-        # Sizes of the weights at their axes, 1 elsewhere.
-        shape = tuple(size if axis in axes else 1 for axis, size in enumerate(x.shape))
-        if self.gamma is not None:
-            y = y * ops.reshape(self.gamma, shape)
-        if self.beta is not None:
-            y = y + ops.reshape(self.beta, shape)
-        return y.astype(dtype, copy=False)
+        return ops.layer_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
 
 
 class Normalization(Layer):
@@ -327,6 +305,12 @@ class Normalization(Layer):
         self._count.assign(np.int64(len(x)))
 
     def call(self, inputs: Tensor) -> Tensor:
+        count = self._count
+        if self.mean is None and count.device != "meta" and count.item() == 0:
+            raise ValueError(
+                "has no mean and variance yet: call adapt(data) on the training data, or give "
+                "mean= and variance="
+            )
         x = as_float(self, inputs)
         mean = ops.reshape(self._adapted_mean, self._shape).astype(x.dtype, copy=False)
         variance = ops.reshape(self._adapted_variance, self._shape).astype(x.dtype, copy=False)

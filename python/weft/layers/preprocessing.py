@@ -235,7 +235,8 @@ class StringLookup(Layer):
         """Learn the vocabulary from data: the most frequent words first."""
         counts = Counter(str(word) for batch in rows_of(data) for word in np.asarray(batch).ravel())
         for special in (self.mask_token, self.oov_token):
-            counts.pop(special, None)
+            if special is not None:
+                counts.pop(special, None)
         words = sorted(counts, key=lambda word: (-counts[word], word))
         limit = len(words) if self.max_tokens is None else self.max_tokens - self._first
         self.set_vocabulary(words[:limit])
@@ -276,9 +277,9 @@ class StringLookup(Layer):
             unknown = (numbers < 0) | (numbers >= len(words))
             table = np.asarray([*words, self.oov_token], dtype=object)
             return table[np.where(unknown, len(words), numbers)].astype(str)
-        words = np.asarray(inputs)
-        numbers = np.array([self._number(str(word)) for word in words.ravel()], "int64")
-        result = as_tensor(numbers.reshape(words.shape))
+        given = np.asarray(inputs)
+        found = np.array([self._number(str(word)) for word in given.ravel()], "int64")
+        result = as_tensor(found.reshape(given.shape))
         if self.output_mode == "int":
             return result
         return _encode(result, self.vocabulary_size(), self.output_mode, self.compute_dtype)

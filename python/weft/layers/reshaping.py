@@ -166,7 +166,7 @@ def _pairs(layer: str, name: str, value: Any) -> tuple[tuple[int, int], tuple[in
             f"{layer}: {name} must be an integer, two integers, or two pairs of integers of at "
             f"least 0 (top, bottom), (left, right), got {value!r}"
         )
-    return pairs  # type: ignore[return-value]
+    return pairs[0], pairs[1]
 
 
 class ZeroPadding2D(_Borders):

@@ -18,7 +18,7 @@ _UNTRACKED = frozenset({"_arguments", "_variables", "_losses", "_noisy", "input_
 
 def meant_to_train(variable: Variable) -> bool:
     """Whether training changes it, now or when its layer is not frozen any more."""
-    return variable.trainable or getattr(variable, "frozen_by_layer", False)
+    return variable.trainable or variable.frozen_by_layer
 
 
 def _found(value: Any, kind: type) -> Iterator[Any]:
@@ -127,7 +127,7 @@ class Tracking:
         for variable in self._own_variables():
             if not value and variable.trainable:
                 variable.trainable, variable.frozen_by_layer = False, True
-            elif value and getattr(variable, "frozen_by_layer", False):
+            elif value and variable.frozen_by_layer:
                 variable.trainable, variable.frozen_by_layer = True, False
         for layer in self._child_layers():
             layer.trainable = value

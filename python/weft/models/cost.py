@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from weft import _C
-from weft.layers.calls import calls, flatten, infer, shapes_only
+from weft.layers.calls import calls, flatten, infer, is_spec, shapes_only
 from weft.layers.layer import Layer
 from weft.tensor import Tensor
 
@@ -39,12 +39,16 @@ class Estimate:
     activation_bytes: int
 
 
+def sizes_known(specs: Any) -> bool:
+    """Whether every size but that of the batch is known."""
+    if is_spec(specs):
+        return None not in specs[0][1:]
+    return all(map(sizes_known, specs.values() if isinstance(specs, dict) else specs))
+
+
 def _fixed(specs: Any, batch_size: int) -> Any:
-    if isinstance(specs, tuple) and len(specs) == 2 and isinstance(specs[1], str):
-        sizes = tuple(
-            (batch_size if axis == 0 else 1) if size is None else size
-            for axis, size in enumerate(specs[0])
-        )
+    if is_spec(specs):
+        sizes = (batch_size if specs[0][0] is None else specs[0][0], *specs[0][1:])
         return Tensor(_C.empty(sizes, specs[1], "meta"))
     if isinstance(specs, dict):
         return {key: _fixed(item, batch_size) for key, item in specs.items()}
@@ -89,7 +93,7 @@ def estimate(model: Any, batch_size: int = 1) -> Estimate:
         batch_size: Number of samples.
 
     Raises:
-        ValueError: If `batch_size` is not positive.
+        ValueError: If `batch_size` is not positive, or other sizes of the input are unknown.
         AttributeError: If the input shape is unknown.
 
     Example:
@@ -101,6 +105,11 @@ def estimate(model: Any, batch_size: int = 1) -> Estimate:
     """
     if batch_size < 1:
         raise ValueError(f"estimate: batch_size must be positive, got {batch_size!r}")
+    if not sizes_known(model._known_specs()):
+        raise ValueError(
+            f"estimate: the cost depends on sizes that the input of model {model.name!r} leaves "
+            f"open: {model.input_shape}"
+        )
     records = record_calls(model, batch_size)
     # Layers that pass their input on, such as dropout outside of training, take no memory of their
     # own; the output of a container is that of one of its layers.

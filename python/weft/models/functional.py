@@ -13,6 +13,15 @@ from weft.models.model import Model
 from weft.tensor import Tensor, as_tensor
 
 
+def _binary(op: str, reverse: bool = False) -> Any:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, Symbolic):
+            return Operation(op)([other, self] if reverse else [self, other])
+        return Operation(op, constant=other, reverse=reverse)(self)
+
+    return method
+
+
 class SymbolicTensor(Symbolic):
     """A tensor that a model will compute: a shape, a dtype, and the layer call it comes from.
 
@@ -60,23 +69,15 @@ class SymbolicTensor(Symbolic):
     def __getitem__(self, key: Any) -> Any:
         return Operation("getitem", key=key)(self)
 
+    def __neg__(self) -> Any:
+        return Operation("negative")(self)
 
-def _binary(op: str, reverse: bool = False) -> Any:
-    def method(self: SymbolicTensor, other: Any) -> Any:
-        if isinstance(other, Symbolic):
-            return Operation(op)([other, self] if reverse else [self, other])
-        return Operation(op, constant=other, reverse=reverse)(self)
-
-    return method
-
-
-for _name, _op in {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
-    "matmul": "matmul",
-}.items():  # fmt: skip
-    setattr(SymbolicTensor, f"__{_name}__", _binary(_op))
-    setattr(SymbolicTensor, f"__r{_name}__", _binary(_op, reverse=True))
-SymbolicTensor.__neg__ = lambda self: Operation("negative")(self)  # type: ignore[attr-defined]
+    __add__, __radd__ = _binary("add"), _binary("add", reverse=True)
+    __sub__, __rsub__ = _binary("subtract"), _binary("subtract", reverse=True)
+    __mul__, __rmul__ = _binary("multiply"), _binary("multiply", reverse=True)
+    __truediv__, __rtruediv__ = _binary("divide"), _binary("divide", reverse=True)
+    __pow__, __rpow__ = _binary("power"), _binary("power", reverse=True)
+    __matmul__, __rmatmul__ = _binary("matmul"), _binary("matmul", reverse=True)
 
 
 class Node:
@@ -140,7 +141,7 @@ def call_symbolic(layer: Layer, args: Any, kwargs: Any) -> Any:
 
     def symbol(leaf: Any) -> Any:
         index = next(count)
-        return None if leaf is None else SymbolicTensor(*leaf.spec, node, index)
+        return None if leaf is None else SymbolicTensor(leaf.spec[0], leaf.spec[1], node, index)
 
     specs = infer(run, [(p.shape, str(p.dtype)) for p in parents], leaf=_Leaf)
     node.outputs = map_structure(symbol, specs)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from weft.errors import did_you_mean
-from weft.layers.calls import calls, infer, map_shapes
+from weft.layers.calls import calls, infer, map_shapes, shapes_of
 from weft.layers.layer import Layer
 from weft.tensor import Tensor
 from weft.variable import Variable
@@ -100,12 +100,12 @@ class Model(Trainer, Layer):
         Raises:
             AttributeError: While it is unknown.
         """
-        return _shapes(self._known_specs())
+        return shapes_of(self._known_specs())
 
     @property
     def output_shape(self) -> Any:
         """Shape of the output, with None for the batch."""
-        return _shapes(infer(self, self._known_specs()))
+        return shapes_of(infer(self, self._known_specs()))
 
     def _known_specs(self) -> Any:
         specs = self.input_specs
@@ -248,11 +248,3 @@ class Model(Trainer, Layer):
         """Create the weights for the input shape of `get_build_config`."""
         if not self.built:
             self.build(map_shapes(tuple, config["input_shape"]))
-
-
-def _shapes(specs: Any) -> Any:
-    if isinstance(specs, tuple) and len(specs) == 2 and isinstance(specs[1], str):
-        return specs[0]
-    if isinstance(specs, dict):
-        return {key: _shapes(item) for key, item in specs.items()}
-    return [_shapes(item) for item in specs]

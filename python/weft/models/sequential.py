@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weft.layers.calls import calls, infer, is_shape
+from weft.layers.calls import calls, infer, is_shape, is_spec, shapes_of
 from weft.layers.input_layer import InputLayer
 from weft.layers.layer import Layer, Symbolic
 from weft.models.model import Model
@@ -97,7 +97,7 @@ class Sequential(Model):
             for layer in self._layers[len(self._specs) - 1 :]:
                 spec = self._specs[-1]
                 if not layer.built:
-                    layer.build(_shape_of(spec))
+                    layer.build(shapes_of(spec))
                 if not self._trainable:
                     layer.trainable = False
                 self._specs.append(infer(layer, spec))
@@ -130,7 +130,7 @@ class Sequential(Model):
     def output_shape(self) -> Any:
         """Shape of the output, with None for the batch."""
         self._known_specs()
-        return _shape_of(self._specs[-1])
+        return shapes_of(self._specs[-1])
 
     # --- building and calling --------------------------------------------------------------------
 
@@ -195,14 +195,6 @@ class Sequential(Model):
         return model
 
 
-def _shape_of(spec: Any) -> Any:
-    if isinstance(spec, tuple) and len(spec) == 2 and is_shape(spec[0]):
-        return spec[0]
-    if isinstance(spec, dict):
-        return {key: _shape_of(item) for key, item in spec.items()}
-    return [_shape_of(item) for item in spec]
-
-
 def _entry(layer: Layer) -> tuple[Any, Any]:
     """The input shape and dtype that a first layer knows by itself."""
     if layer._declared_shape is not None:
@@ -210,8 +202,8 @@ def _entry(layer: Layer) -> tuple[Any, Any]:
         return layer._declared_shape, dtype
     if isinstance(layer, Model) and layer.input_specs is not None:
         specs = layer.input_specs
-        if isinstance(specs, tuple) and is_shape(specs[0]):
-            return specs
+        if is_spec(specs):
+            return specs  # type: ignore[no-any-return]
     return None, None
 
 

@@ -77,14 +77,15 @@ def _rows(
 ) -> Iterator[list[str]]:
     from rich.markup import escape
 
-    from weft.models.cost import record_calls, unknown_sizes
+    from weft.models.cost import record_calls, sizes_known, unknown_sizes
 
     shapes: dict[int, Any] = {}
     flops: dict[int, int] = {}
     if model.input_specs is not None:
         shapes = unknown_sizes(model)
-        for record in record_calls(model, 1):
-            flops[id(record.layer)] = flops.get(id(record.layer), 0) + record.flops
+        if sizes_known(model.input_specs):
+            for record in record_calls(model, 1):
+                flops[id(record.layer)] = flops.get(id(record.layer), 0) + record.flops
     for layer, depth in _shown(model, expand_nested, layer_range):
         known = shapes.get(id(layer))
         if isinstance(layer, InputLayer):
@@ -143,9 +144,9 @@ def _totals(model: Any) -> list[str]:
         f"Trainable params: {trained:,}",
         f"Non-trainable params: {total - trained:,}",
     ]
-    if model.input_specs is not None:
-        from weft.models.cost import estimate
+    from weft.models.cost import estimate, sizes_known
 
+    if model.input_specs is not None and sizes_known(model.input_specs):
         cost = estimate(model, 1)
         lines.append(
             f"FLOPs per sample (forward): {cost.flops:,}; activations per sample: "

@@ -1,5 +1,7 @@
 """Saving and loading models, and registering classes for it."""
 
+from typing import Any
+
 from weft.errors import module_getattr
 from weft.saving.registry import (
     CustomObjectScope,
@@ -15,18 +17,18 @@ deserialize_keras_object = deserialize
 serialize_keras_object = serialize
 
 
-def load_model(*args, **kwargs):  # type: ignore[no-untyped-def]
+def load_model(*args: Any, **kwargs: Any) -> Any:
     """See `weft.models.load_model`."""
     from weft.saving.model_file import load_model
 
     return load_model(*args, **kwargs)
 
 
-def save_model(*args, **kwargs):  # type: ignore[no-untyped-def]
+def save_model(*args: Any, **kwargs: Any) -> None:
     """See `weft.Model.save`."""
     from weft.saving.model_file import save_model
 
-    return save_model(*args, **kwargs)
+    save_model(*args, **kwargs)
 
 
 __all__ = [

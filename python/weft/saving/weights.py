@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,14 +144,15 @@ def to_safetensors(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
     """Arrays in the safetensors format."""
     from safetensors.numpy import save
 
-    return save(arrays, metadata={"format": "np", "producer": "weft"})
+    # One entry only: safetensors writes several in an order that changes.
+    return save(arrays, metadata={"format": "np"})
 
 
 def from_safetensors(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     """Arrays of a safetensors file."""
     from safetensors.numpy import load
 
-    return load(data)  # type: ignore[no-any-return]
+    return load(data)
 
 
 def save_weights(model: Layer, filepath: Any, overwrite: bool = True) -> None:
@@ -165,12 +166,12 @@ def save_weights(model: Layer, filepath: Any, overwrite: bool = True) -> None:
     arrays = as_arrays(model)
     if path.suffix == ".safetensors":
         data = to_safetensors(arrays)
-        files.atomic_write(path, lambda file: file.write(data) and None)
+        files.atomic_write(path, lambda file: file.write(data))
     elif path.suffix == ".npz":
         files.atomic_write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
     else:
         data = _to_hdf5(arrays)
-        files.atomic_write(path, lambda file: file.write(data) and None)
+        files.atomic_write(path, lambda file: file.write(data))
 
 
 def load_weights(model: Layer, filepath: Any, skip_mismatch: bool = False) -> None:
@@ -185,7 +186,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     Raises:
         ValueError: If the file is damaged or of an unknown kind.
     """
-    readers = {
+    readers: dict[str, Callable[[], dict[str, Any]]] = {
         ".safetensors": lambda: from_safetensors(path.read_bytes()),
         ".npz": lambda: dict(np.load(path, allow_pickle=False)),
         ".h5": lambda: _from_hdf5(path),
@@ -238,10 +239,11 @@ def _to_hdf5(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
 def _from_hdf5(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     h5py = _hdf5()
     found: dict[str, np.ndarray[Any, Any]] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = np.asarray(item)
+
     with h5py.File(path, "r") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: np.asarray(item)}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
+        file.visititems(visit)
     return found
