@@ -1,0 +1,360 @@
+"""Losses and metrics of a compiled model, matched to its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from weft.errors import did_you_mean
+
+Logs = dict[str, Any]
+
+
+class Average:
+    """The mean of the losses of an epoch, each batch counted by its rows; in float64."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget everything."""
+        self.total = 0.0
+        self.rows = 0.0
+
+    def update_state(self, value: float, rows: float = 1.0) -> None:
+        """Add the mean of `rows` rows."""
+        self.total += float(value) * rows
+        self.rows += rows
+
+    def result(self) -> float:
+        """The mean so far; 0 before the first batch."""
+        return self.total / self.rows if self.rows else 0.0
+
+    @property
+    def variables(self) -> list[Any]:
+        """No variables: the sums are Python numbers."""
+        return []
+
+    def __repr__(self) -> str:
+        return f"<Average {self.name}={self.result():.4g}>"
+
+
+def spread(value: Any, names: list[str], what: str) -> list[Any]:
+    """`value` as one item per output: a list by position, a dict by name, one thing for all.
+
+    Raises:
+        ValueError: If the lengths differ or a name is unknown.
+    """
+    if isinstance(value, dict):
+        for key in value:
+            if key not in names:
+                raise ValueError(
+                    f"{what} names {key!r}, but the model's outputs are {names}"
+                    f"{did_you_mean(key, names)}"
+                )
+        return [value.get(name) for name in names]
+    if isinstance(value, (list, tuple)):
+        if len(value) != len(names):
+            raise ValueError(
+                f"{what} has {len(value)} entries, but the model has {len(names)} outputs: {names}"
+            )
+        return list(value)
+    return [value] * len(names)
+
+
+def by_output(structure: Any, names: list[str], what: str) -> list[Any]:
+    """Targets, predictions or weights as a list with one item per output."""
+    if structure is None:
+        return [None] * len(names)
+    if isinstance(structure, (dict, list, tuple)):
+        return spread(structure, names, what)
+    if len(names) > 1 and what != "sample_weight":
+        raise ValueError(f"{what} is one array, but the model has {len(names)} outputs: {names}")
+    return [structure] * len(names)
+
+
+class LossOf:
+    """The loss of one output."""
+
+    def __init__(self, loss: Any, weight: float | None, name: str) -> None:
+        self.loss = loss
+        self.weight = weight
+        self.tracker = Average(f"{name}_loss")
+
+
+def make_loss(identifier: Any) -> Any:
+    """A loss object of a name, a function ``f(y_true, y_pred)``, or a loss object.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    from weft import losses
+
+    if identifier is None or isinstance(identifier, losses.Loss):
+        return identifier
+    if isinstance(identifier, (str, dict)):
+        identifier = losses.get(identifier)
+    elif isinstance(identifier, type):
+        raise ValueError(f"loss must be an object: write {identifier.__name__}(), not the class")
+    if isinstance(identifier, losses.Loss):
+        return identifier
+    if not callable(identifier):
+        raise ValueError(f"loss must be a name, a function or a Loss object, got {identifier!r}")
+    return losses.LossFunctionWrapper(
+        identifier, name=getattr(identifier, "__name__", type(identifier).__name__)
+    )
+
+
+class CompiledLoss:
+    """The sum of the weighted losses of all outputs.
+
+    Args:
+        loss: As given to `compile`.
+        loss_weights: As given to `compile`.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any) -> None:
+        self.given = loss
+        self.loss_weights = loss_weights
+        self.names: list[str] = []
+        self.terms: list[LossOf | None] = []
+        # A loss that is the same for all outputs can be made, and misspelt names found, at once.
+        self._shared = None if isinstance(loss, (dict, list, tuple)) else make_loss(loss)
+        if isinstance(loss, (list, tuple)):
+            self.given = [make_loss(item) for item in loss]
+        elif isinstance(loss, dict):
+            self.given = {key: make_loss(item) for key, item in loss.items()}
+
+    def build(self, names: list[str]) -> None:
+        """Match losses to outputs."""
+        if isinstance(self.given, list) and len(self.given) == 1 and len(names) == 1:
+            losses = list(self.given)
+        elif self._shared is not None:
+            losses = [make_loss(self.given) for _ in names] if len(names) > 1 else [self._shared]
+        else:
+            losses = spread(self.given, names, "loss")
+        weights = spread(self.loss_weights, names, "loss_weights")
+        for weight in weights:
+            if weight is not None and not isinstance(weight, (int, float)):
+                raise TypeError(f"loss_weights must be numbers, got {weight!r}")
+        self.names = names
+        self.terms = [
+            None if loss is None else LossOf(loss, weight, name)
+            for loss, weight, name in zip(losses, weights, names, strict=True)
+        ]
+
+    @property
+    def built(self) -> bool:
+        """Whether losses are matched to outputs."""
+        return bool(self.names)
+
+    @property
+    def trackers(self) -> list[Average]:
+        """The averages per output; none for a model with one output."""
+        if len(self.terms) < 2:
+            return []
+        return [term.tracker for term in self.terms if term is not None]
+
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss as a scalar tensor."""
+        if len(self.terms) == 1 and not isinstance(y_pred, (dict, list, tuple)):
+            term = self.terms[0]
+            if term is None:
+                raise ValueError("the model has no loss for its output")
+            y, sample_weight = _only(y, "y"), _only(sample_weight, "sample_weight")
+            loss = term.loss(y, y_pred, sample_weight)
+            return loss if term.weight is None else loss * term.weight
+        return self._sum(y, y_pred, sample_weight)
+
+    def _sum(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        total = None
+        truths = by_output(y, self.names, "y")
+        predictions = by_output(y_pred, self.names, "the model's output")
+        weights = by_output(sample_weight, self.names, "sample_weight")
+        for term, truth, prediction, weight in zip(
+            self.terms, truths, predictions, weights, strict=True
+        ):
+            if term is None:
+                continue
+            loss = term.loss(truth, prediction, weight)
+            rows = prediction.shape[0] if prediction.ndim else 1
+            term.tracker.update_state(loss.item(), rows)
+            loss = loss if term.weight is None else loss * term.weight
+            total = loss if total is None else total + loss
+        if total is None:
+            raise ValueError("no output of the model has a loss")
+        return total
+
+
+def _only(value: Any, what: str) -> Any:
+    """The one array in a structure for a model with one output."""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        return value[0]
+    if isinstance(value, dict) and len(value) == 1:
+        return next(iter(value.values()))
+    if isinstance(value, (list, tuple, dict)):
+        raise ValueError(f"{what} has {len(value)} arrays, but the model has one output")
+    return value
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+_ACCURACY = {"accuracy": "Accuracy", "acc": "Accuracy"}
+_CROSSENTROPY = {"crossentropy": "Crossentropy", "ce": "Crossentropy"}
+
+
+def make_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
+    """A metric object; ``"accuracy"`` and ``"crossentropy"`` become the kind that fits the data.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    from weft import metrics
+
+    if isinstance(identifier, metrics.Metric):
+        return identifier
+    name = identifier if isinstance(identifier, str) else None
+    word = str(identifier).lower() if name else ""
+    if word in _ACCURACY or word in _CROSSENTROPY:
+        kind = _kind(y_true.shape, y_pred.shape)
+        suffix = _ACCURACY.get(word) or _CROSSENTROPY[word]
+        return getattr(metrics, kind + suffix)(name=name)
+    if name is not None:
+        made = metrics.get(name)
+        if isinstance(made, type):
+            made = made()
+        if isinstance(made, metrics.Metric):
+            made.name = name
+            return made
+        identifier = made
+    if isinstance(identifier, dict):
+        return metrics.get(identifier)
+    if isinstance(identifier, type):
+        raise ValueError(
+            f"metrics must be objects: write {identifier.__name__}() instead of "
+            f"{identifier.__name__}"
+        )
+    if not callable(identifier):
+        raise ValueError(
+            f"a metric must be a name, a function or a Metric object, got {identifier!r}"
+        )
+    return metrics.MeanMetricWrapper(identifier, name=name or _function_name(identifier))
+
+
+def _function_name(function: Callable[..., Any]) -> str:
+    return getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
+
+
+def _kind(true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> str:
+    if pred_shape[-1:] == (1,) or len(pred_shape) < 2:
+        return "Binary"
+    if len(true_shape) < len(pred_shape) or true_shape[-1] == 1:
+        return "SparseCategorical"
+    return "Categorical"
+
+
+class CompiledMetrics:
+    """The metrics of all outputs.
+
+    Args:
+        metrics: As given to `compile`.
+        weighted: Whether they take the sample weights.
+    """
+
+    def __init__(self, metrics: Any, weighted: bool) -> None:
+        self.given = metrics
+        self.weighted = weighted
+        self.built = False
+        # Per output: (logged name, metric).
+        self.outputs: list[list[tuple[str, Any]]] = []
+        for identifier in _identifiers(metrics):
+            _check_name(identifier)
+
+    def build(self, names: list[str], y: Any, y_pred: Any) -> None:
+        """Match metrics to outputs, with the data of the first batch."""
+        given = self.given
+        if len(names) == 1 and not isinstance(given, dict):
+            per_output = [[item for part in _as_list(given) for item in _as_list(part)]]
+        else:
+            per_output = [_as_list(item) for item in spread(given, names, self._what)]
+        truths = by_output(y, names, "y")
+        predictions = by_output(y_pred, names, "the model's output")
+        self.outputs = []
+        for i, name in enumerate(names):
+            made = [
+                make_metric(m, truths[i], predictions[i]) for m in per_output[i] if m is not None
+            ]
+            prefix = f"{name}_" if len(names) > 1 else ""
+            self.outputs.append([(prefix + m.name, m) for m in made])
+        self.names = names
+        self.built = True
+
+    @property
+    def _what(self) -> str:
+        return "weighted_metrics" if self.weighted else "metrics"
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric objects."""
+        if self.built:
+            return [metric for output in self.outputs for _, metric in output]
+        from weft.metrics import Metric
+
+        return [m for m in _identifiers(self.given) if isinstance(m, Metric)]
+
+    @property
+    def names_logged(self) -> list[str]:
+        """The names in the logs."""
+        return [name for output in self.outputs for name, _ in output]
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Count a batch."""
+        if not self.weighted:
+            sample_weight = None
+        if len(self.outputs) == 1:
+            y, y_pred = _only(y, "y"), _only(y_pred, "the model's output")
+            sample_weight = _only(sample_weight, "sample_weight")
+            for _, metric in self.outputs[0]:
+                metric.update_state(y, y_pred, sample_weight=sample_weight)
+            return
+        truths = by_output(y, self.names, "y")
+        predictions = by_output(y_pred, self.names, "the model's output")
+        weights = by_output(sample_weight, self.names, "sample_weight")
+        for i, output in enumerate(self.outputs):
+            for _, metric in output:
+                metric.update_state(truths[i], predictions[i], sample_weight=weights[i])
+
+    def add_results(self, logs: Logs) -> None:
+        """Put the values of the metrics into `logs`."""
+        for output in self.outputs:
+            for name, metric in output:
+                value = metric.result()
+                if isinstance(value, dict):
+                    logs.update(value)
+                else:
+                    logs[name] = value
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _identifiers(given: Any) -> list[Any]:
+    if isinstance(given, dict):
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        return [leaf for item in given for leaf in _identifiers(item)]
+    return [] if given is None else [given]
+
+
+def _check_name(identifier: Any) -> None:
+    """Find misspelt names when the model is compiled, not in the middle of the first epoch."""
+    if isinstance(identifier, str):
+        word = identifier.lower()
+        if word not in _ACCURACY and word not in _CROSSENTROPY:
+            from weft import metrics
+
+            metrics.get(identifier)
