@@ -104,10 +104,10 @@ class CSVLogger(Callback):
         assert self._file is not None
         writer = csv.writer(self._file, delimiter=self.separator)
         if self._keys is None:
-            # Validation may not happen in the first epoch, but it will have a column.
+            # Validation may not happen in the first epoch: it has its columns from the start.
             keys = sorted(k for k in logs if not k.startswith("val_"))
             validation = [k for k in sorted(logs) if k.startswith("val_")]
-            if not validation and self.model is not None and self.params.get("validation"):
+            if not validation:
                 validation = [f"val_{k}" for k in keys if k != "learning_rate"]
             self._keys = [*keys, *validation]
             writer.writerow(["epoch", *self._keys])

@@ -391,6 +391,11 @@ class Epochs:
         """Batches of an epoch, None if unknown."""
         return self.source.num_batches if self.steps is None else self.steps
 
+    def rewind(self) -> None:
+        """Begin the next epoch with the first batch, where a second pass is possible."""
+        if self.source.restartable:
+            self._running = None
+
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
         if self.steps is None:

@@ -10,7 +10,6 @@ import numpy as np
 from weft.autograd import grad
 from weft.data.arrays import named_leaves
 from weft.data.sources import unpack
-from weft.layers.calls import calls, flatten
 from weft.tensor import Tensor
 
 _LARGE_INPUT = 30.0
@@ -115,23 +114,32 @@ def _largest_weight(model: Any) -> tuple[str | None, float]:
     return name, largest
 
 
+def _watched(layer: Any, first: list[str]) -> Any:
+    """`layer.call` that notes the layer's name if it is the first with an output not finite."""
+    call = layer.call
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        outputs = call(*args, **kwargs)
+        for _, t in named_leaves(outputs, ""):
+            if isinstance(t, Tensor) and not first and not np.isfinite(t.numpy()).all():
+                first.append(layer.name)
+        return outputs
+
+    return watched
+
+
 def _replay(model: Any, data: Any) -> tuple[str | None, str]:
     """The first layer whose output is not finite, and the norm of the gradient."""
     x, y, sample_weight = unpack(data)
     first: list[str] = []
-
-    def watch(layer: Any, args: Any, outputs: Any) -> None:
-        finite = all(
-            bool(np.isfinite(t.numpy()).all()) for t in flatten(outputs) if isinstance(t, Tensor)
-        )
-        if not finite and not first:
-            first.append(layer.name)
-
-    outer, calls.trace = calls.trace, watch
+    layers = model._flatten_layers()
+    for layer in layers:
+        layer.__dict__["call"] = _watched(layer, first)
     try:
         y_pred = model(x, training=True)
     finally:
-        calls.trace = outer
+        for layer in layers:
+            del layer.__dict__["call"]
     variables = model._variables_to_train()
     loss = model._loss_of_batch(x, y, y_pred, sample_weight, training=True)
     gradients = grad(loss, variables, allow_unused=True)

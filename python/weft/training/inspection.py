@@ -28,6 +28,27 @@ def metric_class() -> type:
     return Metric
 
 
+class MetricsFound:
+    """The metrics among the attributes of a model.
+
+    Attributes:
+        metrics: The metrics.
+        attributes: How many attributes there were.
+    """
+
+    def __init__(self) -> None:
+        self.metrics: list[Any] = []
+        self.attributes = 0
+
+    def look_at(self, attributes: dict[str, Any]) -> None:
+        """Find the metrics among `attributes`, also in lists."""
+        kind = metric_class()
+        for value in attributes.values():
+            items = value if type(value) is list else [value]
+            self.metrics.extend(item for item in items if isinstance(item, kind))
+        self.attributes = len(attributes)
+
+
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Whether a function has a parameter of a name."""
     parameters = inspect.signature(function).parameters
@@ -36,10 +57,9 @@ def takes(function: Callable[..., Any], name: str) -> bool:
 
 def adds_losses(model: Any) -> bool:
     """Whether a layer added a loss in the last call, or the model defines `losses` itself."""
-    from weft.layers.calls import calls
     from weft.layers.layer import Layer
 
-    return bool(calls.noisy) or type(model).losses is not Layer.losses
+    return bool(model._noisy) or type(model).losses is not Layer.losses
 
 
 def stops_quietly(run: Any) -> bool:

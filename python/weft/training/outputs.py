@@ -64,15 +64,14 @@ def _known_shapes(model: Any) -> list[tuple[int | None, ...]] | None:
 
 
 def output_names(model: Any, y_pred: Any, count: int) -> list[str]:
-    """Names of the outputs: keys of a dict, else those of the model, else ``output_0``..."""
-    if isinstance(y_pred, dict):
-        return list(y_pred)
-    names = getattr(model, "output_names", None)
-    if names and len(names) == count:
-        return list(names)
-    return (
-        [f"output_{i}" for i in range(count)] if count > 1 else [getattr(model, "name", "output")]
-    )
+    """Names of the outputs: keys of a dict, else their layers, else ``output_0``..."""
+    structure = y_pred if isinstance(y_pred, dict) else getattr(model, "output", None)
+    if isinstance(structure, dict):
+        return list(structure)
+    names = [layer.name for layer in _last_layers(model)]
+    if len(names) == count and len(set(names)) == count:
+        return names
+    return [f"output_{i}" for i in range(count)] if count > 1 else [model.name]
 
 
 def activation_of(layer: Any) -> str | None:

@@ -116,7 +116,7 @@ def load_state(model: Any, path: str) -> None:
 
 
 def _plain(variable: Any) -> Any:
-    return np.ascontiguousarray(variable.numpy())
+    return np.array(variable.numpy(), order="C")
 
 
 def _assign(variables: list[Any], arrays: dict[str, Any], part: str, path: str) -> None:

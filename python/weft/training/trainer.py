@@ -99,7 +99,8 @@ class Trainer:
         from weft import optimizers
 
         self._compiled = Compiled(loss, loss_weights, metrics, weighted_metrics)
-        self.optimizer = optimizers.get(optimizer)
+        given = isinstance(optimizer, optimizers.Optimizer)
+        self.optimizer = optimizer if given else optimizers.get(optimizer)
         self.loss = loss
         self.run_eagerly = run_eagerly
         self.auto_scale_loss = auto_scale_loss
@@ -248,14 +249,12 @@ class Trainer:
             metric.reset_state()
 
     def _own_metrics(self) -> list[Any]:
-        metric_class = inspection.metric_class()
-        found = []
-        for value in self.__dict__.values():
-            if isinstance(value, metric_class):
-                found.append(value)
-            elif type(value) is list and value and isinstance(value[0], metric_class):
-                found.extend(value)
-        return found
+        """Metrics among the attributes; looked for again when attributes were added."""
+        own = self.__dict__.get("_metrics_found")
+        if own is None or own.attributes != len(self.__dict__):
+            own = self.__dict__["_metrics_found"] = inspection.MetricsFound()
+            own.look_at(self.__dict__)
+        return own.metrics
 
     def _has_loss(self) -> bool:
         return self._compiled.loss is not None or bool(self._added_losses())
@@ -401,7 +400,6 @@ class Trainer:
                 "epochs": epochs,
                 "steps": steps_per_epoch or source.num_batches,
                 "rows": None if steps_per_epoch else getattr(source, "rows", None),
-                "validation": validation is not None,
             }
         )
         self._find_variables()
@@ -438,6 +436,7 @@ class Trainer:
             batches.source.on_epoch_end()
             resume = None
             if validation is not None and _due(epoch, validation_freq):
+                validation.rewind()
                 checked = self._evaluate(run, validation)
                 logs |= {f"val_{name}": value for name, value in checked.items()}
             run.on_epoch_end(epoch, logs)
