@@ -41,6 +41,9 @@ from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
 
 # isort: split
+from weft import callbacks, data, datasets
+
+# isort: split
 from weft import constraints, initializers, losses, metrics, optimizers, random, regularizers, utils
 from weft.optimizers import minimize
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from weft.errors import did_you_mean
+from weft.tensor import Tensor
 
 Logs = dict[str, Any]
 
@@ -110,7 +111,7 @@ def make_loss(identifier: Any) -> Any:
 
 
 def _class_of(function: Any) -> Any:
-    """The class of one of weft's loss functions: it computes the mean over rows in one operation."""
+    """The class of one of weft's loss functions: it may compute the mean in one operation."""
     from weft import losses
     from weft.lookup import snake_case
 
@@ -204,6 +205,8 @@ class CompiledLoss:
 
 def _only(value: Any, what: str) -> Any:
     """The one array in a structure for a model with one output."""
+    if value is None or isinstance(value, Tensor):
+        return value
     if isinstance(value, (list, tuple)) and len(value) == 1:
         return value[0]
     if isinstance(value, dict) and len(value) == 1:

@@ -55,11 +55,11 @@ def takes(function: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def adds_losses(model: Any) -> bool:
-    """Whether a layer added a loss in the last call, or the model defines `losses` itself."""
+def own_losses(model: Any) -> bool:
+    """Whether the model's class defines `losses` itself."""
     from weft.layers.layer import Layer
 
-    return bool(model._noisy) or type(model).losses is not Layer.losses
+    return type(model).losses is not Layer.losses
 
 
 def stops_quietly(run: Any) -> bool:

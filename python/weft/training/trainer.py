@@ -34,6 +34,7 @@ class Compiled:
         self.weighted_metrics = CompiledMetrics(weighted_metrics, weighted=True)
         self.variables: list[Any] = []  # all variables of the model
         self.regularized: list[Any] = []
+        self.own_losses = False  # whether the model's class defines `losses`
         self.takes_training: bool | None = None  # whether an overridden compute_loss does
         self.checked: Any = None  # kind of the last batch that was checked
 
@@ -285,13 +286,14 @@ class Trainer:
     def _find_variables(self) -> None:
         compiled = self._compiled
         compiled.variables = list(self.variables) if self.trainable else []  # type: ignore[attr-defined]
+        compiled.own_losses = inspection.own_losses(self)
         compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
 
     def _added_losses(self) -> list[Any]:
         compiled = self._compiled
         if not compiled.variables:
             self._find_variables()
-        if not compiled.regularized and not inspection.adds_losses(self):
+        if not (self._noisy or compiled.regularized or compiled.own_losses):  # type: ignore[attr-defined]
             return []
         return list(self.losses)  # type: ignore[attr-defined]
 
