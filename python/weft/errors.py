@@ -43,7 +43,7 @@ def did_you_mean(wrong: Any, known: Iterable[str]) -> str:
 def module_getattr(module: str, namespace: dict[str, Any]) -> Any:
     """A module's ``__getattr__`` that answers a misspelt name with the nearest one."""
 
-    def __getattr__(name: str) -> Any:
+    def missing(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         names = [n for n in namespace if not n.startswith("_")]
@@ -51,4 +51,4 @@ def module_getattr(module: str, namespace: dict[str, Any]) -> Any:
         hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
 
-    return __getattr__
+    return missing

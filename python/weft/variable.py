@@ -58,6 +58,10 @@ class Variable(Tensor):
         self.path = self.name
         self.regularizer: Callable[[Tensor], Tensor] | None = None
         self.constraint: Callable[[Tensor], Tensor] | None = None
+        # Set by layers: whether it answers in the dtype of the computation during a call, and
+        # whether it is not trained only because its layer is frozen.
+        self.autocast = True
+        self.frozen_by_layer = False
         self._trainable = False
         self.trainable = trainable
 
@@ -110,6 +114,7 @@ class Variable(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         twin = Variable(self, trainable=self.trainable, name=self.name)
         twin.path, twin.regularizer, twin.constraint = self.path, self.regularizer, self.constraint
+        twin.autocast, twin.frozen_by_layer = self.autocast, self.frozen_by_layer
         memo[id(self)] = twin
         return twin
 

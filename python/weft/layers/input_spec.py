@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 AXES_OF_RANK = {
@@ -21,7 +21,7 @@ class InputSpec:
         ndim: Exact number of axes.
         max_ndim: Largest number of axes.
         min_ndim: Smallest number of axes.
-        axes: Required sizes by axis, for instance ``{-1: 64}``.
+        axes: Required sizes by axis, for instance ``{-1: 64}``; None requires nothing.
         name: Name of the input, for messages.
         what: What the sizes in `axes` count, for messages: features, channels.
 
@@ -42,7 +42,7 @@ class InputSpec:
         ndim: int | None = None,
         max_ndim: int | None = None,
         min_ndim: int | None = None,
-        axes: dict[int, int] | None = None,
+        axes: Mapping[int, int | None] | None = None,
         name: str | None = None,
         what: str = "elements",
     ) -> None:

@@ -211,16 +211,15 @@ class BatchNormInference(Function):
         dx = dmean = dvariance = dgamma = dbeta = None
         if need_x:
             dx = ops.cast(dy * scale, x.dtype)
-        total = ops.sum(dy, over) if need_mean or need_beta else None
         if need_variance or need_gamma:
             along = ops.sum(dy * (x - mean), over)
             dgamma = _like(along * rstd, gamma)
             if need_variance:
                 dvariance = ops.cast(along * scale * ops.square(rstd) * -0.5, variance.dtype)
-        if need_mean:
-            dmean = ops.cast(-total * scale, mean.dtype)
-        if need_beta:
-            dbeta = ops.cast(total, ctx.beta_dtype)
+        if need_mean or need_beta:
+            total = ops.sum(dy, over)
+            dmean = ops.cast(-total * scale, mean.dtype) if need_mean else None
+            dbeta = ops.cast(total, ctx.beta_dtype) if need_beta else None
         return dx, dmean, dvariance, dgamma, dbeta, None
 
 

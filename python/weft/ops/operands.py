@@ -31,14 +31,16 @@ def _paired(x1: Any, x2: Any) -> Any:
 def keep_likes(ctx: Any, *operands: Any) -> None:
     """Note shapes and dtypes of raw operands, for `fit`."""
     if type(ctx) is Node:
-        ctx.likes = [(x.shape, x.dtype) if type(x) is _C.Tensor else None for x in operands]
+        likes = [(x.shape, x.dtype) if type(x) is _C.Tensor else None for x in operands]
+        ctx.likes = likes  # type: ignore[attr-defined]  # forward may set attributes on its ctx
 
 
 def keep(ctx: Any, *operands: Any) -> None:
     """Save raw operands, of which some may be numbers, for `kept` and `fit`."""
     if type(ctx) is Node:
         keep_likes(ctx, *operands)
-        ctx.numbers = [None if type(x) is _C.Tensor else x for x in operands]
+        numbers = [None if type(x) is _C.Tensor else x for x in operands]
+        ctx.numbers = numbers  # type: ignore[attr-defined]  # as above
         ctx.save(*[x if type(x) is _C.Tensor else None for x in operands])
 
 

@@ -1,18 +1,28 @@
 """Cases of weft.ops.creation."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from weft import ops
-from weft.testing.opcase import INTEGERS, Bad, OpCase, normal, sample
+from weft.testing.opcase import INTEGERS, Bad, OpCase, Sample, normal, sample
 
 _SHAPES = [(), (3,), (2, 0), (2, 3)]
 
 
-def _case(op, samples, reference, bad=(), differentiable=False, **options):
+def _case(
+    op: Callable[..., Any],
+    samples: Sequence[Sample] | Callable[[], Sequence[Sample]],
+    reference: Callable[..., Any] | None,
+    bad: Sequence[Bad] = (),
+    differentiable: bool = False,
+    **options: Any,
+) -> OpCase:
     return OpCase(op, samples, reference, bad=bad, differentiable=differentiable, **options)
 
 
-def _full(shape, value, dtype=None):
+def _full(shape: Any, value: Any, dtype: Any = None) -> Any:
     return np.full(shape, value, dtype)
 
 
@@ -24,14 +34,14 @@ _WRONG_SHAPES = [
 ]
 
 
-def _bad_shapes():
+def _bad_shapes() -> list[Bad]:
     return [Bad(*wrong) for wrong in _WRONG_SHAPES]
 
 
-def _shape_only(op, like):
+def _shape_only(op: Callable[..., Any], like: str) -> Callable[..., Any]:
     """`op` with its values overwritten: memory that was not set has no reference."""
 
-    def call(*args):
+    def call(*args: Any) -> Any:
         result = op(*args)
         result[...] = 0
         return result

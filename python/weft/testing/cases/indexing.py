@@ -1,18 +1,20 @@
 """Cases of weft.ops.indexing and weft.ops.scatter."""
 
+from typing import Any
+
 import numpy as np
 
 from weft import ops
-from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, normal, sample
+from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, Sample, normal, sample
 
 _ALL = FLOATS + HALVES
 _I = np.array
 
 
-def _keys():
+def _keys() -> list[Sample]:
     x = normal(5, 4, 3)
     mask = x > 0
-    keys = [
+    keys: list[Any] = [
         2,
         -1,
         (1, 2),
@@ -47,7 +49,7 @@ def _keys():
     ]
 
 
-def _update(x, key, value, accumulate=False):
+def _update(x: Any, key: Any, value: Any, accumulate: bool = False) -> Any:
     y = np.array(x)
     if accumulate:
         np.add.at(y, key, value)
@@ -56,37 +58,37 @@ def _update(x, key, value, accumulate=False):
     return y
 
 
-def _setitem(x, key, value):
+def _setitem(x: Any, key: Any, value: Any) -> Any:
     """`setitem` on a copy, so that it can be tested as a function of x and the value."""
     y = ops.copy(x)
     ops.setitem(y, key, value)
     return y
 
 
-def _index_add(x, indices, updates, axis=0):
+def _index_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Any:
     return _update(x, (np.s_[:],) * (axis % x.ndim) + (indices,), updates, accumulate=True)
 
 
-def _put_along_axis(x, indices, values, axis):
+def _put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Any:
     y = np.array(x)
     np.put_along_axis(y, indices, values, axis)
     return y
 
 
-def _scatter(indices, values, shape):
+def _scatter(indices: Any, values: Any, shape: Any) -> Any:
     return _update(np.zeros(shape), tuple(np.moveaxis(indices, -1, 0)), values, accumulate=True)
 
 
-def _scatter_update(inputs, indices, updates, reduction=None):
+def _scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
     key = tuple(np.moveaxis(indices, -1, 0))
     return _update(inputs, key, updates, accumulate=reduction == "add")
 
 
-def _slice(x, starts, shape):
+def _slice(x: Any, starts: Any, shape: Any) -> Any:
     return x[tuple(np.s_[i : i + n] for i, n in zip(starts, shape, strict=True))]
 
 
-def _slice_update(x, starts, updates):
+def _slice_update(x: Any, starts: Any, updates: Any) -> Any:
     return _update(
         x, tuple(np.s_[i : i + n] for i, n in zip(starts, updates.shape, strict=True)), updates
     )

@@ -1,20 +1,29 @@
 """Cases of weft.ops.join."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from weft import ops
-from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, normal, sample
+from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, Sample, normal, sample
 
 _ALL = FLOATS + HALVES
 
 
-def _case(op, samples, reference, bad=(), **options):
+def _case(
+    op: Callable[..., Any],
+    samples: Sequence[Sample] | Callable[[], Sequence[Sample]],
+    reference: Callable[..., Any] | None,
+    bad: Sequence[Bad] = (),
+    **options: Any,
+) -> OpCase:
     """A case that moves elements: exact in every dtype."""
     options = {"dtypes": _ALL, "integer_dtypes": INTEGERS, "ulps": 0, **options}
     return OpCase(op, samples, reference, bad=bad, **options)
 
 
-def _unstack(x, num=None, axis=0):
+def _unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     return [np.take(x, i, axis) for i in range(x.shape[axis])]
 
 

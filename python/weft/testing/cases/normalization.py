@@ -1,6 +1,7 @@
 """Cases of weft.ops.normalization."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from weft import ops
 from weft.testing.opcase import FLOATS, HALVES, Bad, OpCase, normal, sample, uniform
 
 
-def _affine(*shape):
+def _affine(*shape: int) -> Any:
     return uniform(*shape, low=0.5, high=1.5, seed=1), normal(*shape, seed=2)
 
 
@@ -41,16 +42,25 @@ _BATCH = [
 ]
 
 
-def _layer_norm(x, gamma=None, beta=None, axis=-1, epsilon=1e-3):
-    axes = sorted(a % x.ndim for a in np.atleast_1d(axis))
-    axes = tuple(int(a) for a in axes)
+def _layer_norm(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float = 1e-3
+) -> Any:
+    axes = tuple(sorted(int(a) % x.ndim for a in np.atleast_1d(axis)))
     shape = [n if a in axes else 1 for a, n in enumerate(x.shape)]
     y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
     y = y if gamma is None else y * gamma.reshape(shape)
     return y if beta is None else y + beta.reshape(shape)
 
 
-def _inference(x, mean, variance, axis=-1, offset=None, scale=None, epsilon=1e-3):
+def _inference(
+    x: Any,
+    mean: Any,
+    variance: Any,
+    axis: Any = -1,
+    offset: Any = None,
+    scale: Any = None,
+    epsilon: float = 1e-3,
+) -> Any:
     shape = [1] * x.ndim
     shape[axis] = -1
     y = (x - mean.reshape(shape)) / np.sqrt(variance.reshape(shape) + epsilon)
@@ -58,13 +68,17 @@ def _inference(x, mean, variance, axis=-1, offset=None, scale=None, epsilon=1e-3
     return y if offset is None else y + offset.reshape(shape)
 
 
-def _batch_norm(x, gamma=None, beta=None, axis=-1, epsilon=1e-3):
+def _batch_norm(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float = 1e-3
+) -> list[Any]:
     others = tuple(a for a in range(x.ndim) if a != axis % x.ndim)
     mean, variance = x.mean(others), x.var(others)
     return [_inference(x, mean, variance, axis, beta, gamma, epsilon), mean, variance]
 
 
-def _torch_layer_norm(x, gamma=None, beta=None, axis=-1, epsilon=1e-3):
+def _torch_layer_norm(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float = 1e-3
+) -> Any:
     import torch
 
     axes = [axis] if isinstance(axis, int) else axis
@@ -75,7 +89,15 @@ def _torch_layer_norm(x, gamma=None, beta=None, axis=-1, epsilon=1e-3):
     return y.permute([order.index(a) for a in range(x.ndim)])
 
 
-def _torch_inference(x, mean, variance, axis=-1, offset=None, scale=None, epsilon=1e-3):
+def _torch_inference(
+    x: Any,
+    mean: Any,
+    variance: Any,
+    axis: Any = -1,
+    offset: Any = None,
+    scale: Any = None,
+    epsilon: float = 1e-3,
+) -> Any:
     import torch
 
     moved = x.movedim(axis, -1)
@@ -85,7 +107,7 @@ def _torch_inference(x, mean, variance, axis=-1, offset=None, scale=None, epsilo
     return y.reshape(moved.shape).movedim(-1, axis)
 
 
-def _norm(x, order, axis):
+def _norm(x: Any, order: Any, axis: Any) -> Any:
     size, axes = np.abs(x), tuple(axis) if isinstance(axis, list) else axis
     if order == math.inf:
         return np.max(size, axis=axes, keepdims=True)

@@ -2,6 +2,8 @@
 
 import builtins
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,7 @@ _NAN = np.tile(
 )
 
 
-def _axes(make):
+def _axes(make: Callable[..., Any]) -> list[Any]:
     """Every way to name axes: none, one, negative, several, all, kept or not."""
     return [
         sample(np.asarray(make())),
@@ -42,7 +44,7 @@ def _axes(make):
     ]
 
 
-def _long(make):
+def _long(make: Callable[..., Any]) -> list[Any]:
     """Every way through the kernels: blocks, tails, columns, folded columns, parts."""
     return [
         sample(make(1000), axis=0),
@@ -82,20 +84,20 @@ _BENCH = [
 ]
 
 
-def _tuple(axis):
+def _tuple(axis: Any) -> Any:
     return tuple(axis) if isinstance(axis, list) else axis
 
 
-def _numpy(function, **fixed):
+def _numpy(function: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
     return lambda x, axis=None, keepdims=False: function(
         x, axis=_tuple(axis), keepdims=keepdims, **fixed
     )
 
 
-def _torch(function):
+def _torch(function: Callable[..., Any]) -> Callable[..., Any]:
     """torch reduces all axes where NumPy's () means none."""
 
-    def oracle(x, axis=None, keepdims=False):
+    def oracle(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         if axis == ():
             return function(x[..., None], dim=-1)
         axes = tuple(range(x.ndim)) if axis is None else axis
@@ -105,10 +107,10 @@ def _torch(function):
     return oracle
 
 
-def _each(function):
+def _each(function: Callable[..., Any]) -> Callable[..., Any]:
     """For torch functions of one axis: all axes joined to one."""
 
-    def oracle(x, axis=None, keepdims=False):
+    def oracle(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         if axis == ():
             return function(x[..., None], dim=-1)
         axes = (
@@ -121,18 +123,18 @@ def _each(function):
     return oracle
 
 
-def _count(x, axis=None, keepdims=False, **_):
+def _count(x: Any, axis: Any = None, keepdims: bool = False, **_: Any) -> int:
     size = np.sum(np.zeros(x.shape), axis=_tuple(axis)).size
     return x.size // builtins.max(size, 1)
 
 
-def _sum(x, axis=None, keepdims=False):
+def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if x.dtype.kind == "f" and x.size > 1000:
         x = x.astype("longdouble")
     return np.sum(x, axis=_tuple(axis), keepdims=keepdims)
 
 
-def _logsumexp(x, axis=None, keepdims=False):
+def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x = np.asarray(x, "float64")
     top = np.max(x, axis=_tuple(axis), keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
@@ -140,8 +142,8 @@ def _logsumexp(x, axis=None, keepdims=False):
     return y if keepdims else np.sum(y, axis=_tuple(axis))
 
 
-def _arg(function):
-    def reference(x, axis=None, keepdims=False):
+def _arg(function: Callable[..., Any]) -> Callable[..., Any]:
+    def reference(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return function(x, axis=axis, keepdims=keepdims)
 
     return reference
@@ -430,7 +432,7 @@ CASES = [
 ]
 
 
-def _norm(x, ord, axis, keepdims):
+def _norm(x: Any, ord: Any, axis: Any, keepdims: Any) -> Any:
     size, axes = np.abs(x), _tuple(axis)
     if ord in (math.inf, -math.inf):
         return (np.max if ord > 0 else np.min)(size, axis=axes, keepdims=keepdims)

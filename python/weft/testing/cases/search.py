@@ -1,5 +1,7 @@
 """Cases of weft.ops.search."""
 
+from typing import Any
+
 import numpy as np
 
 from weft import ops
@@ -9,8 +11,9 @@ _SORTED = np.array([-1.0, 0.0, 0.5, 0.5, 2.0])
 _NAN = np.array([0.5, np.nan, -np.inf, np.inf])
 
 
-def _unique(x, return_inverse=False, return_counts=False):
-    result = np.unique(x, return_inverse=return_inverse, return_counts=return_counts)
+def _unique(x: Any, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    unique: Any = np.unique  # its overloads want literal flags
+    result = unique(x, return_inverse=return_inverse, return_counts=return_counts)
     return list(result) if isinstance(result, tuple) else result
 
 

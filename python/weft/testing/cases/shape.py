@@ -1,30 +1,39 @@
 """Cases of weft.ops.shape, weft.ops.repetition and weft.ops.diagonal."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from weft import ops
-from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, normal, sample
+from weft.testing.opcase import FLOATS, HALVES, INTEGERS, Bad, OpCase, Sample, normal, sample
 
 _ALL = FLOATS + HALVES
 
 
-def _case(op, samples, reference, bad=(), **options):
+def _case(
+    op: Callable[..., Any],
+    samples: Sequence[Sample] | Callable[[], Sequence[Sample]],
+    reference: Callable[..., Any] | None,
+    bad: Sequence[Bad] = (),
+    **options: Any,
+) -> OpCase:
     """A case that moves elements: exact in every dtype."""
     options = {"dtypes": _ALL, "integer_dtypes": INTEGERS, "ulps": 0, **options}
     return OpCase(op, samples, reference, bad=bad, **options)
 
 
-def _diag(x, k=0):
+def _diag(x: Any, k: int = 0) -> Any:
     return np.diag(x, k)
 
 
-def _sum_to_shape(x, shape):
+def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
     lead = x.ndim - len(shape)
     axes = tuple(i for i in range(x.ndim) if i < lead or shape[i - lead] == 1)
     return x.sum(axes).reshape(shape)
 
 
-def _terms(x, shape):
+def _terms(x: Any, shape: tuple[int, ...]) -> int:
     return x.size // max(1, int(np.prod(shape)))
 
 

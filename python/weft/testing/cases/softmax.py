@@ -1,5 +1,8 @@
 """Cases of weft.ops.softmax."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from weft import ops
@@ -43,26 +46,26 @@ _BENCH = [
 ]
 
 
-def _log_softmax(x, axis=-1, temperature=1.0):
+def _log_softmax(x: Any, axis: Any = -1, temperature: float = 1.0) -> Any:
     x = x / temperature
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return x - top - np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True))
 
 
-def _softmax(x, axis=-1, temperature=1.0):
+def _softmax(x: Any, axis: Any = -1, temperature: float = 1.0) -> Any:
     x = x / temperature
     e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
-def _length(x, axis=-1, temperature=1.0):
+def _length(x: Any, axis: Any = -1, temperature: float = 1.0) -> int:
     if axis is None or isinstance(axis, tuple):
         return x.size
     return x.shape[axis]
 
 
-def _oracle(name):
-    def oracle(x, axis=-1, temperature=1.0):
+def _oracle(name: str) -> Callable[..., Any]:
+    def oracle(x: Any, axis: Any = -1, temperature: float = 1.0) -> Any:
         import torch
 
         if axis is None:

@@ -1,5 +1,7 @@
 """Cases of weft.ops.sort."""
 
+from typing import Any
+
 import numpy as np
 
 from weft import ops
@@ -25,12 +27,12 @@ _SAMPLES = [
 ]
 
 
-def _sort(x, axis=-1, descending=False):
+def _sort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
     y = np.sort(x, axis=axis, stable=True)
     return np.flip(y, 0 if axis is None else axis) if descending else y
 
 
-def _argsort(x, axis=-1, descending=False):
+def _argsort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
     if not descending:
         return np.argsort(x, axis=axis, kind="stable")
     axis = 0 if axis is None else axis
@@ -38,7 +40,7 @@ def _argsort(x, axis=-1, descending=False):
     return np.flip(x.shape[axis] - 1 - backwards, axis)
 
 
-def _topk(x, k, axis=-1, largest=True):
+def _topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> list[Any]:
     order = np.take(_argsort(x, axis, largest), range(k), axis)
     return [np.take_along_axis(x, order, axis), order]
 
