@@ -58,10 +58,6 @@ class Variable(Tensor):
         self.path = self.name
         self.regularizer: Callable[[Tensor], Tensor] | None = None
         self.constraint: Callable[[Tensor], Tensor] | None = None
-        # Set by layers: whether it answers in the dtype of the computation during a call, and
-        # whether it is not trained only because its layer is frozen.
-        self.autocast = True
-        self.frozen_by_layer = False
         self._trainable = False
         self.trainable = trainable
 
