@@ -45,10 +45,10 @@ def _torch_mlp(x: Any, y: Any, weights: list[Any]) -> Callable[[], float]:
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(net(inputs), labels)
+        loss: Any = torch.nn.functional.cross_entropy(net(inputs), labels)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.item())
 
     return step
 

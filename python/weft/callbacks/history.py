@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from weft.callbacks.callback import Callback, Logs
 
@@ -82,7 +81,7 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self._keys: list[str] | None = None
-        self._file: io.TextIOWrapper | None = None
+        self._file: IO[str] | None = None
         self._with_header = True
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

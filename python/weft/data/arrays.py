@@ -52,7 +52,7 @@ def named_leaves(structure: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, structure
 
 
-class Table(np.ndarray):  # type: ignore[type-arg]
+class Table(np.ndarray[Any, Any]):
     """An array that remembers the column names of the table it came from, for messages."""
 
     columns: tuple[str, ...] | None = None

@@ -48,7 +48,7 @@ class _Scaler:
 
     def fit_transform(self, x: Any) -> Array:
         """`fit`, then `transform`."""
-        return self.fit(x).transform(x)  # type: ignore[no-any-return]
+        return self.fit(x).transform(x)
 
     def inverse_transform(self, x: Any) -> Array:
         """The data before scaling."""

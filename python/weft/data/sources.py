@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"a batch must be x, (x, y) or (x, y, sample_weight), got a tuple of {len(data)}"
         )
-    return (*data, None, None)[:3]  # type: ignore[return-value]
+    return (*data, None, None)[:3]
 
 
 def wrap(array: Array) -> Tensor:
@@ -142,7 +142,7 @@ class ArraySource(Source):
         if self._flat:
             return tuple(leaves)
         following = iter(leaves)
-        return map_structure(lambda _: next(following), self.data)  # type: ignore[no-any-return]
+        return map_structure(lambda _: next(following), self.data)
 
 
 class DatasetSource(Source):
@@ -198,7 +198,7 @@ class IterableSource(Source):
     ) -> None:
         self.iterable = iterable
         self.restartable = not hasattr(iterable, "__next__")
-        self.num_batches = len(iterable) if hasattr(iterable, "__len__") else None
+        self.num_batches = len(iterable) if isinstance(iterable, Sized) else None
         self._convert = Converter(class_weight, float_dtype)
         self._started: Iterator[Batch] | None = None
 

@@ -90,7 +90,8 @@ __all__ = [
     "deserialize",
     "get",
     "serialize",
-    *[item.__name__ for item in (*_CLASSES, *_FUNCTIONS)],
+    *[kind.__name__ for kind in _CLASSES],
+    *[function.__name__ for function in _FUNCTIONS],
 ]
 
 # A string gives the function where one is called so, as in Keras; a class name gives an object.

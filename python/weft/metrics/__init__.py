@@ -154,7 +154,8 @@ __all__ = [
     "deserialize",
     "get",
     "serialize",
-    *[item.__name__ for item in (*_CLASSES, *_FUNCTIONS)],
+    *[kind.__name__ for kind in _CLASSES],
+    *[function.__name__ for function in _FUNCTIONS],
 ]
 
 # A string gives an object where there is a class, as in Keras.

@@ -203,7 +203,7 @@ def _entry(layer: Layer) -> tuple[Any, Any]:
     if isinstance(layer, Model) and layer.input_specs is not None:
         specs = layer.input_specs
         if is_spec(specs):
-            return specs  # type: ignore[no-any-return]
+            return specs
     return None, None
 
 

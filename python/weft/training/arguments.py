@@ -118,7 +118,7 @@ def split_validation(
         )
     head = tuple(map_structure(lambda a: a[:border], part) for part in parts)
     tail = tuple(map_structure(lambda a: a[border:], part) for part in parts)
-    return head, tail  # type: ignore[return-value]
+    return head, tail
 
 
 def unpack_validation(data: Any) -> tuple[Any, Any, Any]:
@@ -133,5 +133,5 @@ def unpack_validation(data: Any) -> tuple[Any, Any, Any]:
                 "validation_data must be (x, y) or (x, y, sample_weight), got a "
                 f"{type(data).__name__} of {len(data)}"
             )
-        return (*data, None)[:3]  # type: ignore[return-value]
+        return (*data, None)[:3]
     return data, None, None

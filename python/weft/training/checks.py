@@ -21,7 +21,7 @@ def host_arrays(data: Any) -> Any:
 def checkable(source: Source) -> tuple[Any, Any, Any]:
     """``(x, y, sample_weight)`` to check: all rows of arrays, else the first batch."""
     data = source.data if isinstance(source, ArraySource) else host_arrays(source.peek())
-    return (*data, None, None)[:3]  # type: ignore[return-value]
+    return (*data, None, None)[:3]
 
 
 def check_finite(x: Any, y: Any, sample_weight: Any) -> None:

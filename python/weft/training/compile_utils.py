@@ -261,7 +261,8 @@ def make_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
 
 
 def _function_name(function: Callable[..., Any]) -> str:
-    return getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return name or type(function).__name__
 
 
 def _kind(true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> str:

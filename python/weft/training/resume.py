@@ -52,7 +52,7 @@ def save_state(model: Any, path: str, epoch_done: bool) -> None:
     position = model._position
     arrays = {f"model.{i}": _plain(v) for i, v in enumerate(model.variables)}
     arrays |= {f"optimizer.{i}": _plain(v) for i, v in enumerate(model.optimizer.variables)}
-    numpy_state = np.random.get_state(legacy=True)
+    numpy_state: Any = np.random.get_state(legacy=True)
     arrays["numpy_random"] = np.asarray(numpy_state[1])
     facts = {
         "format": 1,

@@ -1,5 +1,7 @@
 """Cases of weft.ops.loss."""
 
+from typing import Any
+
 import numpy as np
 
 from weft import ops
@@ -8,31 +10,33 @@ from weft.testing.opcase import FLOATS, HALVES, Bad, OpCase, normal, rng, sample
 _EPSILON = 1e-7
 
 
-def _labels(classes, *shape, dtype="int64"):
+def _labels(classes: Any, *shape: int, dtype: Any = "int64") -> Any:
     return rng(classes).integers(0, classes, shape).astype(dtype)
 
 
-def _probabilities(*shape, seed=0):
+def _probabilities(*shape: int, seed: int = 0) -> Any:
     return uniform(*shape, low=0.05, high=1.0, seed=seed)
 
 
-def _log_softmax(x):
+def _log_softmax(x: Any) -> Any:
     shifted = x - x.max(axis=-1, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def _one_hot(y, x, axis=-1):
+def _one_hot(y: Any, x: Any, axis: Any = -1) -> Any:
     return np.moveaxis(np.eye(x.shape[axis])[y.astype(int)], -1, axis)
 
 
-def _softmax_cross_entropy(x, y, label_smoothing=0.0, ignore_class=None):
+def _softmax_cross_entropy(
+    x: Any, y: Any, label_smoothing: float = 0.0, ignore_class: Any = None
+) -> Any:
     target = y if y.shape == x.shape else _one_hot(np.clip(y, 0, x.shape[-1] - 1), x)
     target = target * (1 - label_smoothing) + label_smoothing / x.shape[-1]
     loss = -(target * _log_softmax(x)).sum(-1)
     return loss if ignore_class is None else np.where(y == ignore_class, 0.0, loss)
 
 
-def _cross_entropy(target, x, from_logits, axis):
+def _cross_entropy(target: Any, x: Any, from_logits: Any, axis: Any) -> Any:
     if from_logits:
         logarithm = np.moveaxis(_log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
     else:
@@ -41,32 +45,32 @@ def _cross_entropy(target, x, from_logits, axis):
     return -(target * logarithm).sum(axis)
 
 
-def _sparse(y, x, from_logits=False, axis=-1):
+def _sparse(y: Any, x: Any, from_logits: bool = False, axis: Any = -1) -> Any:
     y = y.squeeze(axis) if y.ndim == x.ndim else y
     return _cross_entropy(_one_hot(y, x, axis), x, from_logits, axis)
 
 
-def _categorical(y, x, from_logits=False, axis=-1):
+def _categorical(y: Any, x: Any, from_logits: bool = False, axis: Any = -1) -> Any:
     return _cross_entropy(y, x, from_logits, axis)
 
 
-def _sigmoid_cross_entropy(x, y):
+def _sigmoid_cross_entropy(x: Any, y: Any) -> Any:
     return np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
 
 
-def _binary(y, x, from_logits=False):
+def _binary(y: Any, x: Any, from_logits: bool = False) -> Any:
     if from_logits:
         return _sigmoid_cross_entropy(x, y)
     p = np.clip(x, _EPSILON, 1 - _EPSILON)
     return -(y * np.log(p) + (1 - y) * np.log(1 - p))
 
 
-def _huber(y, x, delta):
+def _huber(y: Any, x: Any, delta: Any) -> Any:
     e = np.abs(x - y)
     return np.where(e > delta, delta * (e - delta / 2), e * e / 2)
 
 
-def _kl(y, x, epsilon):
+def _kl(y: Any, x: Any, epsilon: Any) -> Any:
     y, x = np.clip(y, epsilon, 1), np.clip(x, epsilon, 1)
     return y * np.log(y / x)
 
@@ -85,14 +89,14 @@ _POINTWISE = {
 }
 
 
-def _pointwise(kind, y, x, number=0.0, rows=True):
+def _pointwise(kind: Any, y: Any, x: Any, number: float = 0.0, rows: bool = True) -> Any:
     value = _POINTWISE[kind](y, x, number)
     if not rows:
         return value
     return value.sum(-1) if kind == "kl_divergence" else value.mean(-1)
 
 
-def _pointwise_samples():
+def _pointwise_samples() -> Any:
     samples = []
     for kind in _POINTWISE:
         positive = kind in ("binary_cross_entropy", "kl_divergence", "poisson")
@@ -111,7 +115,7 @@ _CLASSES = [(5, 3), (1, 1), (7, 10), (3, 65), (2, 3, 16), (0, 4), (2, 1000)]
 _SEVERAL = [s for s in _CLASSES if s[-1] > 1]
 
 
-def _torch_softmax(x, y, label_smoothing=0.0, ignore_class=None):
+def _torch_softmax(x: Any, y: Any, label_smoothing: float = 0.0, ignore_class: Any = None) -> Any:
     import torch
 
     if y.dtype.is_floating_point and y.shape == x.shape:
