@@ -48,7 +48,7 @@ def hard_silu(x: Any) -> Tensor:
 
     Example:
         >>> import weft
-        >>> weft.activations.hard_silu([-3.0, 3.0]).tolist()
+        >>> weft.activations.hard_silu([0.0, 3.0]).tolist()
         [0.0, 3.0]
     """
     x = as_tensor(x)

@@ -76,8 +76,8 @@ def relu(
             f"{max_value}"
         )
     above = x if max_value is None else ops.minimum(x, max_value)
-    below = (x - threshold) * negative_slope
-    return ops.where(ops.greater(x, threshold), above, below)
+    below = (x - threshold) * negative_slope if negative_slope else 0.0  # -inf * 0 is NaN
+    return ops.where(ops.less_equal(x, threshold), below, above)
 
 
 class Relu6(Function):

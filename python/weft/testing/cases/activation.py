@@ -40,7 +40,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 
 def relu(x: Any, negative_slope: Any = 0.0, max_value: Any = None, threshold: Any = 0.0) -> Any:
     top = np.inf if max_value is None else max_value
-    below = np.where(x == threshold, 0.0, (x - threshold) * negative_slope)
+    below = (x - threshold) * negative_slope if negative_slope else 0.0
     return np.where(np.isnan(x), x, np.where(x > threshold, np.minimum(x, top), below))
 
 
@@ -88,6 +88,7 @@ CASES = [
             *calls(),
             sample(normal(3, 5), negative_slope=0.25),
             sample(normal(3, 5), max_value=0.5),
+            sample(EDGES, max_value=0.5),
             sample(normal(3, 5), threshold=0.3125),
             sample(normal(3, 5), negative_slope=0.5, max_value=0.75, threshold=0.25),
         ],

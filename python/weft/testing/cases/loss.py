@@ -1,5 +1,6 @@
 """Cases of weft.ops.loss."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def _kl(y: Any, x: Any, epsilon: Any) -> Any:
     return y * np.log(y / x)
 
 
-_POINTWISE = {
+_POINTWISE: dict[str, Callable[..., Any]] = {
     "squared_error": lambda y, x, _: (x - y) ** 2,
     "absolute_error": lambda y, x, _: np.abs(x - y),
     "huber": _huber,
