@@ -1,0 +1,154 @@
+"""Losses: reductions, weights, shapes, names, labels; values against Keras."""
+
+import numpy as np
+import pytest
+
+import weft
+from weft import losses
+
+RNG = np.random.default_rng(0)
+Y, P = RNG.normal(size=(6, 5)), RNG.normal(size=(6, 5))
+BINARY, UNIT = (RNG.random((6, 5)) > 0.5) * 1.0, RNG.random((6, 5))
+CLASSES = RNG.integers(0, 5, 6)
+HOT = np.eye(5)[CLASSES]
+SHARES = UNIT / UNIT.sum(1, keepdims=True)
+WEIGHTS = np.array([0.5, 2.0, 0.0, 1.0, 3.0, 0.25])
+
+CASES = {
+    "MeanSquaredError": (Y, P),
+    "MeanAbsoluteError": (Y, P),
+    "MeanAbsolutePercentageError": (Y, P),
+    "MeanSquaredLogarithmicError": (UNIT, SHARES),
+    "Huber": (Y, P),
+    "LogCosh": (Y, P),
+    "Poisson": (UNIT, SHARES),
+    "CosineSimilarity": (Y, P),
+    "Hinge": (BINARY, P),
+    "SquaredHinge": (BINARY, P),
+    "CategoricalHinge": (HOT, P),
+    "KLDivergence": (SHARES, SHARES[::-1].copy()),
+    "BinaryCrossentropy": (BINARY, UNIT),
+    "BinaryFocalCrossentropy": (BINARY, UNIT),
+    "CategoricalCrossentropy": (HOT, UNIT),
+    "CategoricalFocalCrossentropy": (HOT, UNIT),
+    "SparseCategoricalCrossentropy": (CLASSES, UNIT),
+}
+
+
+@pytest.fixture(scope="module")
+def keras():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "torch")
+        return pytest.importorskip("keras")
+
+
+@pytest.mark.parametrize(
+    "reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight", None]
+)
+@pytest.mark.parametrize("name", CASES)
+def test_values_agree_with_keras(keras, name, reduction):
+    y, p = CASES[name]
+    for weights in (None, WEIGHTS):
+        mine = getattr(losses, name)(reduction=reduction)(y, p, weights)
+        theirs = getattr(keras.losses, name)(reduction=reduction)(y, p, weights)
+        # Keras computes in float32, weft here in float64.
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_in_float64(name):
+    y, p = CASES[name]
+    loss = getattr(losses, name)()
+    x = weft.tensor(p, requires_grad=True)
+    assert weft.autograd.gradcheck(lambda x: loss(y, x), [x])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_configurations_make_the_same_loss_again(name):
+    y, p = CASES[name]
+    loss = getattr(losses, name)(reduction="sum")
+    again = type(loss).from_config(loss.get_config())
+    assert again.reduction == "sum" and float(again(y, p)) == float(loss(y, p))
+
+
+def test_reductions_by_hand():
+    y, p, w = [[0.0], [0.0]], [[1.0], [2.0]], [1.0, 3.0]
+    values = {"sum": 13.0, "mean": 6.5, "sum_over_batch_size": 6.5, "mean_with_sample_weight": 3.25}
+    for reduction, expected in values.items():
+        assert float(losses.MeanSquaredError(reduction=reduction)(y, p, w)) == expected
+    assert losses.MeanSquaredError(reduction="none")(y, p, w).tolist() == [1.0, 12.0]
+
+
+def test_targets_and_predictions_are_not_broadcast():
+    for name, (y, p) in CASES.items():
+        if y.ndim == 2:
+            with pytest.raises(ValueError, match=r"\(5, 6\).*\(6, 5\)|\(6, 5\).*\(5, 6\)"):
+                getattr(losses, name)()(y.T, p)
+    with pytest.raises(ValueError, match=r"\(3,\).*\(3, 2\)"):
+        losses.MeanSquaredError()(np.zeros(3), np.zeros((3, 2)))
+    column = losses.MeanSquaredError()(np.array([1.0, 2.0]), np.array([[1.0], [3.0]]))
+    assert float(column) == 0.5
+
+
+def test_labels_that_are_no_classes_are_named():
+    for from_logits in (True, False):
+        loss = losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+        for label in (5, -2, 1.5, np.nan):
+            y = np.zeros(6, type(label))
+            y[4] = label
+            with pytest.raises(ValueError, match=f"label {label:g} at row 4.*5 classes"):
+                loss(y, UNIT)
+    with pytest.raises(ValueError, match=r"position \(1, 2\)"):
+        losses.sparse_categorical_crossentropy([[0, 0, 0], [0, 0, 9]], np.ones((2, 3, 2)))
+    with pytest.raises(ValueError, match=r"one-hot rows.*categorical_crossentropy"):
+        losses.sparse_categorical_crossentropy(HOT, UNIT)
+    with pytest.raises(ValueError, match=r"sparse_categorical_crossentropy.*to_categorical"):
+        losses.categorical_crossentropy(CLASSES, UNIT)
+
+
+def test_ignored_class_counts_neither_in_sum_nor_in_mean():
+    y = np.array([1, 255, 0])
+    p = np.array([[0.2, 0.8], [0.5, 0.5], [0.6, 0.4]])
+    loss = losses.SparseCategoricalCrossentropy(ignore_class=255)
+    assert float(loss(y, p)) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
+    x = weft.tensor(p, requires_grad=True)
+    loss(y, x).backward()
+    assert x.grad.numpy()[1].tolist() == [0.0, 0.0]
+
+
+def test_huge_logits_give_finite_losses_and_gradients():
+    x = weft.tensor([[1e4, -1e4], [3e38, -3e38]], requires_grad=True)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")([0, 0], x)
+    loss.backward()
+    assert float(loss) == 0.0 and np.isfinite(x.grad.numpy()).all()
+    masked = losses.sparse_categorical_crossentropy([0], [[0.0, -np.inf]], from_logits=True)
+    assert masked.tolist() == [0.0]
+
+
+def test_a_nan_in_the_logits_is_not_lost():
+    for x in ([[np.nan, 0.0, 1.0]], [[0.0, 1.0, np.nan]]):
+        assert np.isnan(losses.sparse_categorical_crossentropy([1], x, from_logits=True).numpy())
+
+
+def test_dtype_follows_the_predictions():
+    assert losses.MeanSquaredError()(Y, P).dtype == "float64"
+    assert losses.MeanSquaredError()(Y, P.astype("float32")).dtype == "float32"
+    assert losses.MeanSquaredError()(Y, weft.tensor(P, "float16")).dtype == "float32"
+    assert losses.MeanSquaredError(dtype="float64")(Y, P.astype("float32")).dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    "use, match",
+    [
+        (lambda: losses.get("mean_square_error"), "did you mean 'mean_squared_error'"),
+        (lambda: losses.SparseCategoricalCrossEntropy, "SparseCategoricalCrossentropy"),
+        (lambda: losses.MeanSquaredError(reduction="avg"), "reduction 'avg'.*mean"),
+        (lambda: losses.Huber(delta=0), "delta.*0"),
+        (lambda: losses.BinaryCrossentropy(label_smoothing=2), "label_smoothing.*2"),
+        (lambda: losses.MeanSquaredError()(Y, P, np.ones(4)), r"\(4,\).*\(6,\)"),
+        (lambda: losses.get(3), "3"),
+    ],
+)
+def test_mistakes_are_answered(use, match):
+    with pytest.raises((ValueError, AttributeError), match=match):
+        use()
