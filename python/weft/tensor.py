@@ -475,23 +475,24 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if isinstance(data, _C.Tensor):
         result = Tensor(data)
     else:
-        result = _convert(data)
+        # float32 is the default of Python's floats; a wanted dtype gets all their digits.
+        result = _convert(data, np.float32 if dtype is None else np.float64)
     return result if dtype is None else result.astype(dtype, copy=False)
 
 
-def _convert(data: Any) -> Tensor:
+def _convert(data: Any, float_dtype: Any) -> Tensor:
     if isinstance(data, np.ndarray):
         return Tensor(_C.from_numpy(_numeric(data)))
     if isinstance(data, (bool, int, float)):
-        return Tensor(_C.from_numpy(_numeric(np.asarray(data, _python_dtype(data)))))
+        return Tensor(_C.from_numpy(_numeric(np.asarray(data, _python_dtype(data, float_dtype)))))
     if isinstance(data, (list, tuple)):
-        return _from_nested(data)
+        return _from_nested(data, float_dtype)
     if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
         return from_dlpack(data.detach() if hasattr(data, "detach") else data)
     return Tensor(_C.from_numpy(_numeric(np.asarray(data))))
 
 
-def _from_nested(data: Any) -> Tensor:
+def _from_nested(data: Any, float_dtype: Any) -> Tensor:
     if any(isinstance(x, Tensor) for x in data):
         return ops.stack([as_tensor(x) for x in data])
     try:
@@ -501,7 +502,7 @@ def _from_nested(data: Any) -> Tensor:
             f"nested lists of unequal lengths make no tensor: {_ragged(data)}"
         ) from error
     if array.dtype == np.float64 and not _holds_arrays(data):
-        array = array.astype(np.float32)
+        array = array.astype(float_dtype, copy=False)
     return Tensor(_C.from_numpy(_numeric(array)))
 
 
@@ -517,10 +518,10 @@ def _holds_arrays(data: Any) -> bool:
     return isinstance(data, (np.ndarray, np.generic))
 
 
-def _python_dtype(value: Any) -> Any:
+def _python_dtype(value: Any, float_dtype: Any) -> Any:
     if isinstance(value, bool):
         return np.bool_
-    return np.int64 if isinstance(value, int) else np.float32
+    return np.int64 if isinstance(value, int) else float_dtype
 
 
 def _numeric(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
