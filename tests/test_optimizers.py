@@ -44,8 +44,8 @@ def adam(w, g, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, 
         yield w
 
 
-def adagrad(w, g, lr=0.001, initial_accumulator_value=0.1, epsilon=1e-7):
-    total = initial_accumulator_value
+def adagrad(w, g, lr=0.001, start=0.1, epsilon=1e-7):
+    total = start
     while True:
         total = total + (grad := g(w)) ** 2
         w = w - lr * grad / np.sqrt(total + epsilon)
