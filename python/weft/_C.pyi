@@ -31,10 +31,15 @@ __all__: list[str] = [
     "arctan",
     "arctan2",
     "arctanh",
+    "argmax",
+    "argmin",
     "argsort",
     "as_strided",
     "average_pool2d",
     "average_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "best_isa",
     "bitwise_and",
     "bitwise_invert",
@@ -55,6 +60,8 @@ __all__: list[str] = [
     "copy_into",
     "cos",
     "cosh",
+    "cumprod",
+    "cumsum",
     "diagonal",
     "divide",
     "dropout",
@@ -91,6 +98,8 @@ __all__: list[str] = [
     "isinf",
     "isnan",
     "launch_counters",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "less",
@@ -102,11 +111,14 @@ __all__: list[str] = [
     "log2",
     "log_sigmoid",
     "log_sigmoid_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsumexp",
     "matmul",
     "matmul_into",
     "max",
@@ -121,6 +133,7 @@ __all__: list[str] = [
     "minimum",
     "mish",
     "mish_backward",
+    "moments",
     "multiply",
     "negative",
     "nonzero",
@@ -155,6 +168,7 @@ __all__: list[str] = [
     "round",
     "rsqrt",
     "scaled_add",
+    "searchsorted",
     "selu",
     "selu_backward",
     "set_dtype_objects",
@@ -168,6 +182,8 @@ __all__: list[str] = [
     "silu_backward",
     "sin",
     "sinh",
+    "softmax",
+    "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softplus",
@@ -314,14 +330,14 @@ class IndexKey:
     @property
     def is_basic(self) -> bool: ...
 
-def absolute(x, *, out=None):
+def absolute(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def add(x1, x2, *, out=None):
+def add(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def additem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
@@ -341,41 +357,47 @@ def arange_integers(
     dtype: str,
     device: str = "cpu",
 ) -> Tensor: ...
-def arccos(x, *, out=None):
+def arccos(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def arccosh(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def arcsin(x, *, out=None):
+def arccosh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def arcsinh(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def arctan(x, *, out=None):
+def arcsin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def arctan2(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def arctanh(x, *, out=None):
+def arcsinh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def arctan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def arctan2(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def arctanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def argmax(
+    x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex | None = None, keepdims: bool = False
+) -> Tensor: ...
+def argmin(
+    x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex | None = None, keepdims: bool = False
+) -> Tensor: ...
 def argsort(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, descending: bool
 ) -> Tensor: ...
@@ -395,47 +417,70 @@ def average_pool2d_backward(
     strides: tuple[int, ...],
     padding: tuple[int, ...],
 ) -> Tensor: ...
+def batch_norm(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]: ...
+def batch_norm_backward(
+    dy: Tensor, x: Tensor, gamma: Tensor | None, mean: Tensor, rstd: Tensor
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def batch_norm_inference(
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex,
+) -> Tensor: ...
 def best_isa() -> str: ...
-def bitwise_and(x1, x2, *, out=None):
+def bitwise_and(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def bitwise_invert(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def bitwise_left_shift(x1, x2, *, out=None):
+def bitwise_invert(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def bitwise_or(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def bitwise_right_shift(x1, x2, *, out=None):
+def bitwise_left_shift(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def bitwise_xor(x1, x2, *, out=None):
+def bitwise_or(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def bitwise_right_shift(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def bitwise_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...
 def cast(x: Tensor, dtype: str) -> Tensor: ...
-def ceil(x, *, out=None):
+def ceil(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def clip(x1, x2, x3, *, out=None):
+def clip(
+    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def concatenate(
@@ -472,25 +517,31 @@ def conv2d_backward_weight(
 ) -> Tensor: ...
 def copy(x: Tensor) -> Tensor: ...
 def copy_into(x: Tensor, y: Tensor) -> None: ...
-def cos(x, *, out=None):
+def cos(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def cosh(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def cosh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def cumprod(
+    x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, reverse: bool = False
+) -> Tensor: ...
+def cumsum(
+    x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, reverse: bool = False
+) -> Tensor: ...
 def diagonal(
     x: Tensor,
     offset: typing.SupportsInt | typing.SupportsIndex,
     axis1: typing.SupportsInt | typing.SupportsIndex,
     axis2: typing.SupportsInt | typing.SupportsIndex,
 ) -> Tensor: ...
-def divide(x1, x2, *, out=None):
+def divide(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def dropout(
@@ -499,58 +550,60 @@ def dropout(
 def dropout_mask(
     x: Tensor, mask: Tensor, rate: typing.SupportsFloat | typing.SupportsIndex
 ) -> Tensor: ...
-def elu(x1, x2, *, out=None):
+def elu(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def elu_backward(x1, x2, x3, *, out=None):
+def elu_backward(
+    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def empty(shape: tuple[int, ...], dtype: str, device: str = "cpu") -> Tensor: ...
 def empty_cache(device: str = "cpu") -> None: ...
-def equal(x1, x2, *, out=None):
+def equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def erf(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def exp(x, *, out=None):
+def erf(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def exp2(x, *, out=None):
+def exp(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def exp2(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def expand_dims(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
-def expm1(x, *, out=None):
+def expm1(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def flip(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
-def floor(x, *, out=None):
+def floor(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def floor_divide(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def fmod(x1, x2, *, out=None):
+def floor_divide(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def fmod(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def from_dlpack(capsule: typing_extensions.CapsuleType) -> Tensor: ...
@@ -561,147 +614,179 @@ def full(
     dtype: str,
     device: str = "cpu",
 ) -> Tensor: ...
-def gelu(x, *, out=None):
+def gelu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def gelu_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def gelu_tanh(x, *, out=None):
+def gelu_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def gelu_tanh_backward(x1, x2, *, out=None):
+def gelu_tanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def gelu_tanh_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def getitem(x: Tensor, key: typing.Any) -> Tensor: ...
-def greater(x1, x2, *, out=None):
+def greater(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def greater_equal(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def hard_sigmoid(x, *, out=None):
+def greater_equal(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def hard_sigmoid_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def hypot(x1, x2, *, out=None):
+def hard_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def hard_sigmoid_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def hypot(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def isa() -> str: ...
-def isfinite(x, *, out=None):
+def isfinite(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def isinf(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def isnan(x, *, out=None):
+def isinf(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def isnan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def launch_counters() -> tuple[int, int, int]: ...
-def leaky_relu(x1, x2, *, out=None):
+def layer_norm(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    axes: typing.SupportsInt | typing.SupportsIndex,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def layer_norm_backward(
+    dy: Tensor,
+    x: Tensor,
+    gamma: Tensor | None,
+    mean: Tensor,
+    rstd: Tensor,
+    axes: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[Tensor, Tensor, Tensor]: ...
+def leaky_relu(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def leaky_relu_backward(x1, x2, x3, *, out=None):
+def leaky_relu_backward(
+    x1: Tensor | float, x2: Tensor | float, x3: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def less(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def less_equal(x1, x2, *, out=None):
+def less(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def less_equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def linear(
     x: Tensor, w: Tensor, bias: Tensor | None = None, activation: str | None = None
 ) -> Tensor: ...
-def log(x, *, out=None):
+def log(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def log10(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def log1p(x, *, out=None):
+def log10(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def log2(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def log_sigmoid(x, *, out=None):
+def log1p(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def log_sigmoid_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def logaddexp(x1, x2, *, out=None):
+def log2(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def logical_and(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def logical_not(x, *, out=None):
+def log_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def logical_or(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def logical_xor(x1, x2, *, out=None):
+def log_sigmoid_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def log_softmax(x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex = -1) -> Tensor: ...
+def log_softmax_backward(
+    dy: Tensor, y: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
+) -> Tensor: ...
+def logaddexp(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def logical_and(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def logical_not(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def logical_or(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def logical_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def logsumexp(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
 def matmul(
     x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False
 ) -> Tensor: ...
@@ -728,43 +813,51 @@ def max_pool2d_gather(
 def max_pool2d_with_indices(
     x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: tuple[int, ...]
 ) -> tuple[Tensor, Tensor]: ...
-def maximum(x1, x2, *, out=None):
+def maximum(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def mean(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
 def memory_statistics(device: str = "cpu") -> dict: ...
 def min(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
-def minimum(x1, x2, *, out=None):
+def minimum(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def mish(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def mish_backward(x1, x2, *, out=None):
+def mish(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def multiply(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def negative(x, *, out=None):
+def mish_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def moments(
+    x: Tensor,
+    axes: tuple[int, ...] | None = None,
+    correction: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    keepdims: bool = False,
+) -> tuple[Tensor, Tensor]: ...
+def multiply(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def negative(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def nonzero(x: Tensor) -> Tensor: ...
-def not_equal(x1, x2, *, out=None):
+def not_equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def num_threads() -> int: ...
@@ -797,9 +890,9 @@ def pointwise_loss_backward(
     number: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     rows: bool = True,
 ) -> Tensor: ...
-def power(x1, x2, *, out=None):
+def power(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def prod(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
@@ -849,47 +942,51 @@ def random_uniform(
     high: typing.SupportsFloat | typing.SupportsIndex,
     dtype: str,
 ) -> Tensor: ...
-def reciprocal(x, *, out=None):
+def reciprocal(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def relu(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def relu6(x, *, out=None):
+def relu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def relu6_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def relu_backward(x1, x2, *, out=None):
+def relu6(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def remainder(x1, x2, *, out=None):
+def relu6_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def relu_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def remainder(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def reset_launch_counters() -> None: ...
 def reset_peak_memory(device: str = "cpu") -> None: ...
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...
-def round(x, *, out=None):
+def round(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def rsqrt(x, *, out=None):
+def rsqrt(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def scaled_add(
@@ -898,60 +995,72 @@ def scaled_add(
     a: typing.SupportsFloat | typing.SupportsIndex,
     b: typing.SupportsFloat | typing.SupportsIndex,
 ) -> None: ...
-def selu(x, *, out=None):
+def searchsorted(sorted: Tensor, values: Tensor, right: bool) -> Tensor: ...
+def selu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def selu_backward(x1, x2, *, out=None):
+def selu_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def set_dtype_objects(arg0: list) -> None: ...
 def set_isa(isa: str) -> None: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 def setitem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
-def sigmoid(x, *, out=None):
+def sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def sigmoid_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def sign(x, *, out=None):
+def sigmoid_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def silu(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def silu_backward(x1, x2, *, out=None):
+def sign(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def sin(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def sinh(x, *, out=None):
+def silu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def silu_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def sin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def sinh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def softmax(x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex = -1) -> Tensor: ...
+def softmax_backward(
+    dy: Tensor, y: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
+) -> Tensor: ...
 def softmax_cross_entropy(
     x: Tensor,
     y: Tensor,
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     ignore_class: typing.SupportsInt | typing.SupportsIndex | None = None,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> tuple[Tensor, Tensor]: ...
 def softmax_cross_entropy_backward(
     dloss: Tensor,
@@ -960,38 +1069,43 @@ def softmax_cross_entropy_backward(
     statistics: Tensor,
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     ignore_class: typing.SupportsInt | typing.SupportsIndex | None = None,
+    epsilon: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Tensor: ...
-def softplus(x, *, out=None):
+def softplus(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def softplus_backward(x1, x2, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def softsign(x, *, out=None):
+def softplus_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def softsign_backward(x1, x2, *, out=None):
+def softsign(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def softsign_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def sort(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, descending: bool
 ) -> Tensor: ...
-def sqrt(x, *, out=None):
+def sqrt(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def square(x, *, out=None):
+def square(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def squeeze(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
@@ -999,14 +1113,14 @@ def squeeze_all(x: Tensor) -> Tensor: ...
 def stack(
     tensors: collections.abc.Sequence[Tensor], axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Tensor: ...
-def step(x, *, out=None):
+def step(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def subtract(x1, x2, *, out=None):
+def subtract(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def sum(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
@@ -1017,19 +1131,21 @@ def sums_of_squares(tensors: collections.abc.Sequence) -> Tensor: ...
 def take_along_axis(
     x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Tensor: ...
-def tan(x, *, out=None):
+def tan(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
-    """
-
-def tanh(x, *, out=None):
-    """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def tanh_backward(x1, x2, *, out=None):
+def tanh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def tanh_backward(
+    x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
+) -> Tensor:
+    """
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def to_dlpack(x: Tensor) -> typing.Any: ...
@@ -1043,9 +1159,9 @@ def transpose(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
 def triangle(
     x: Tensor, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool
 ) -> Tensor: ...
-def trunc(x, *, out=None):
+def trunc(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
-    Elementwise, with broadcasting; numbers are allowed beside tensors.
+    Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
 def where(condition: Tensor, x1: typing.Any, x2: typing.Any) -> Tensor: ...
