@@ -43,6 +43,7 @@ class DTypePolicy:
             self.compute_dtype = self.variable_dtype = dtype
             name = str(dtype)
         self.name = name
+        self.mixed = self.compute_dtype is not self.variable_dtype
 
     def get_config(self) -> dict[str, Any]:
         """What `DTypePolicy` needs to be made again."""

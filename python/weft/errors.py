@@ -46,7 +46,7 @@ def module_getattr(module: str, namespace: dict[str, Any]) -> Any:
     def missing(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        names = [n for n in namespace if not n.startswith("_")]
+        names = namespace.get("__all__") or [n for n in namespace if not n.startswith("_")]
         near = nearest(name, names)
         hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")

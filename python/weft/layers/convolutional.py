@@ -114,7 +114,7 @@ class _Convolution(Layer):
         first = self.data_format == "channels_first"
         fused = self.activation is activations.relu
         y = self._convolve(channels_last(x) if first else x, "relu" if fused else None)
-        if not fused:
+        if not fused and self.activation is not activations.linear:
             y = self.activation(y)
         return channels_first(y) if first else y
 

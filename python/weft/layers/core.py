@@ -100,7 +100,8 @@ class Dense(Layer):
         x = as_float(self, inputs)
         if self.activation is activations.relu:
             return ops.linear(x, self.kernel, self.bias, "relu")
-        return self.activation(ops.linear(x, self.kernel, self.bias))
+        y = ops.linear(x, self.kernel, self.bias)
+        return y if self.activation is activations.linear else self.activation(y)
 
 
 def known_size(layer: Layer, shape: tuple[int | None, ...], axis: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from weft import _C, constraints, initializers, regularizers
 from weft.device import current_device, device
-from weft.dtype_policies import get_policy
+from weft.dtype_policies import DTypePolicy, get_policy
 from weft.dtypes import as_dtype
 from weft.errors import nearest
 from weft.layers.arguments import (
@@ -88,7 +88,7 @@ class Layer(Tracking):
             cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
         if "call" in cls.__dict__:
             parameters = inspect.signature(cls.__dict__["call"]).parameters
-            cls._call_parameters = tuple(parameters.values())
+            cls._call_parameters = tuple(parameters.values())[1:]
             cls._training_parameter = parameters.get("training")
 
     _call_parameters: tuple[inspect.Parameter, ...] = ()
@@ -112,7 +112,7 @@ class Layer(Tracking):
         self.auto_named = name is None
         self.name = name if name is not None else unique_name(snake_case(type(self).__name__))
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.dtype_policy = get_policy(dtype)
+        self._policy = get_policy(dtype)
         self.autocast = autocast
         self.built = False
         self._trainable = bool(trainable)
@@ -161,14 +161,23 @@ class Layer(Tracking):
     # --- dtypes ----------------------------------------------------------------------------------
 
     @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the layer computes in and stores."""
+        return self._policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._policy = get_policy(value)
+
+    @property
     def compute_dtype(self) -> Any:
         """The dtype that the layer computes in."""
-        return self.dtype_policy.compute_dtype
+        return self._policy.compute_dtype
 
     @property
     def variable_dtype(self) -> Any:
         """The dtype of the weights."""
-        return self.dtype_policy.variable_dtype
+        return self._policy.variable_dtype
 
     dtype = variable_dtype
 
@@ -256,18 +265,18 @@ class Layer(Tracking):
     # --- the call --------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
+        if len(args) == 1 and not kwargs and isinstance(args[0], (Tensor, np.ndarray)):
             x = args[0]
-            if self.autocast and x.dtype is not self.dtype_policy.compute_dtype:
+            if x.dtype is not self._policy.compute_dtype and self.converts_inputs:
                 args = (self._convert(x),)
         else:
             args, kwargs = self._convert_all(args, kwargs)
             if any(isinstance(leaf, Symbolic) for leaf in flatten([args, kwargs])):
                 return self._call_symbolic(args, kwargs)
-        outer_training = calls.training
-        if self._noisy and not calls.stack and calls.twins is None:
+        stack, outer_training, twins = calls.stack, calls.training, calls.twins
+        if self._noisy and not stack and twins is None:
             self._forget_losses()
-        calls.stack.append(self)
+        stack.append(self)
         try:
             if not self.built:
                 self._build_for(args, kwargs)
@@ -275,20 +284,17 @@ class Layer(Tracking):
                 self._check_inputs(args)
             if self._training_parameter is not None or "training" in kwargs:
                 self._pass_training(kwargs)
-            if (
-                calls.twins is not None
-                or self.dtype_policy.compute_dtype is not self.variable_dtype
-            ):
-                outputs = self._call_aside(args, kwargs)
-            else:
+            if twins is None and not self._policy.mixed:
                 outputs = self.call(*args, **kwargs)
+            else:
+                outputs = self._call_aside(args, kwargs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:
             explain(error, args, kwargs)
             raise
         finally:
-            calls.stack.pop()
+            stack.pop()
             calls.training = outer_training
         return outputs
 
@@ -311,7 +317,7 @@ class Layer(Tracking):
             if isinstance(value, Symbolic) or not hasattr(value, "__array__"):
                 return value
             value = as_tensor(np.asarray(value))
-        dtype = self.dtype_policy.compute_dtype
+        dtype = self._policy.compute_dtype
         if self.autocast and value.dtype.is_floating and value.dtype is not dtype:
             return value.astype(dtype)
         return value
@@ -327,7 +333,7 @@ class Layer(Tracking):
         )
 
     def _build_for(self, args: Any, kwargs: Any) -> None:
-        names = [p.name for p in self._call_parameters if p.name != "self"]
+        names = [p.name for p in self._call_parameters]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         shapes = {
             name: map_structure(lambda t: _Shape(t.shape), value)
@@ -341,11 +347,18 @@ class Layer(Tracking):
         else:
             self.build(next(iter(shapes.values()), None))
 
+    _accepted: tuple[InputSpec, tuple[int, ...]] | None = None  # by the last check
+
     def _check_inputs(self, args: Any) -> None:
         specs = self.input_spec
         if isinstance(specs, InputSpec):
-            if args and hasattr(args[0], "shape") and not specs.accepts(args[0].shape):
-                raise ValueError(specs.explain(shown(args[0].shape)))
+            if args and hasattr(args[0], "shape"):
+                shape = args[0].shape
+                # Most calls repeat the shape of the call before.
+                if self._accepted != (specs, shape):
+                    if not specs.accepts(shape):
+                        raise ValueError(specs.explain(shown(shape)))
+                    self._accepted = (specs, shape)
             return
         values = flatten(args[0]) if args else []
         for spec, value in zip(specs or [], values, strict=False):
@@ -402,12 +415,15 @@ class Layer(Tracking):
         config: dict[str, Any] = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": self.dtype_policy.name,
+            "dtype": self._policy.name,
         }
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = serialize(self.activity_regularizer)
         kind: Any = type(self)
         known = parameters_of(kind)
+        if (
+            self.activity_regularizer is not None
+            or known.get("activity_regularizer", Layer) is not Layer
+        ):
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
         config = {key: value for key, value in config.items() if key in known}
         for name, owner in known.items():
             if name in config or name in BASE_PARAMETERS:

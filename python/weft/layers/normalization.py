@@ -192,16 +192,16 @@ class LayerNormalization(_Normalizing):
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
             raise ValueError(f"LayerNormalization: axis must be one or more integers, got {axis!r}")
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = [axis] if isinstance(axis, int) else list(axis)
+        self._axis = self.axis[0] if len(self.axis) == 1 else self.axis
         self.epsilon = float(epsilon)
         self._set_affine(arguments)
 
     def _axes(self, rank: int) -> tuple[int, ...]:
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        for axis in axes:
+        for axis in self.axis:
             if not -rank <= axis < rank:
                 raise ValueError(f"axis {axis} does not exist: the input has {rank} axes")
-        return tuple(sorted(axis % rank for axis in axes))
+        return tuple(sorted(axis % rank for axis in self.axis))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         axes = self._axes(len(input_shape))
@@ -213,7 +213,7 @@ class LayerNormalization(_Normalizing):
 
     def call(self, inputs: Tensor) -> Tensor:
         x = as_float(self, inputs)
-        return ops.layer_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
+        return ops.layer_norm(x, self.gamma, self.beta, self._axis, self.epsilon)
 
 
 class Normalization(Layer):

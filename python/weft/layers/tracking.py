@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from weft.layers.layer import Layer
 
 # Attributes that hold layers or variables which belong elsewhere.
-_UNTRACKED = frozenset({"_arguments", "_variables", "_losses", "_noisy", "input_spec"})
+_UNTRACKED = frozenset({"_arguments", "_variables", "_losses", "_noisy", "_accepted", "input_spec"})
 
 
 def meant_to_train(variable: Variable) -> bool:

@@ -229,8 +229,8 @@ class Functional(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers in the order of computation, inputs included."""
-        return list(self._graph_layers)
+        """All layers in the order of computation, inputs included; arithmetic is not counted."""
+        return [layer for layer in self._graph_layers if not isinstance(layer, Operation)]
 
     @property
     def inputs(self) -> list[SymbolicTensor]:

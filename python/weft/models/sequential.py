@@ -158,7 +158,7 @@ class Sequential(Model):
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         x = inputs
-        if self._specs:
+        if self._specs and self._specs[0][0][-1:] == (1,):
             x = self._fit_rank(x)
         for layer in self._layers:
             x = layer(x)

@@ -106,7 +106,7 @@ def _rows(
 def _shown(
     model: Any, expand_nested: bool, layer_range: tuple[str, str] | None
 ) -> Iterator[tuple[Layer, int]]:
-    layers = list(model.layers)
+    layers = list(vars(model).get("_graph_layers", model.layers))
     if layer_range is not None:
         first = [i for i, layer in enumerate(layers) if re.match(layer_range[0], layer.name)]
         last = [i for i, layer in enumerate(layers) if re.match(layer_range[1], layer.name)]
