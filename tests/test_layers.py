@@ -423,6 +423,7 @@ MESSAGES = {
     ),
     "reshape": (lambda: L.Reshape((5, 5))(np.zeros((2, 24))), ValueError, ["24", "25"]),
     "embedding": (lambda: L.Embedding(3, 2, name="table")([[3]]), IndexError, ["table", "3"]),
+    "negative": (lambda: L.Embedding(3, 2, name="table")([[-1]]), IndexError, ["table", "-1"]),
     "category": (lambda: L.CategoryEncoding(3)([[3]]), ValueError, ["3", "0 to 2"]),
     "lookup": (lambda: L.StringLookup()(["a"]), ValueError, ["adapt"]),
     "merge": (

@@ -174,6 +174,14 @@ class Embedding(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         if not inputs.dtype.is_integer:
             inputs = inputs.astype("int32")
+        if inputs.device != "meta" and inputs.size:
+            # A tensor counts negative indices from the end; in a table they are mistakes.
+            low = ops.min(inputs).item()
+            if low < 0:
+                raise IndexError(
+                    f"index {low} is outside of the table of {self.input_dim} rows; its indices "
+                    f"are 0 to {self.input_dim - 1}"
+                )
         return ops.take(self.embeddings, inputs, axis=0)
 
 

@@ -10,17 +10,11 @@ from weft.errors import did_you_mean
 from weft.layers.calls import calls, infer, map_shapes, shapes_of
 from weft.layers.layer import Layer
 from weft.tensor import Tensor
+from weft.training.trainer import Trainer
 from weft.variable import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-try:
-    from weft.training.trainer import Trainer
-except ModuleNotFoundError:
-
-    class Trainer:  # type: ignore[no-redef]
-        """Stands in for training."""
 
 
 class Model(Trainer, Layer):
