@@ -110,6 +110,7 @@ template <int kRows, class T>
 WEFT_INLINE void add_deviations(Deviations<T>& d, const T* x, int64_t stride, int64_t cols) {
   using V = simd::Vec<T>;
   constexpr int L = simd::kLanes<T>;
+  const int64_t ahead = prefetch_distance<T>(stride);
   for (int64_t c = 0; c < cols; c += L) {
     const V center = simd::load(d.center + c);
     V first = simd::load(d.first + c), second = simd::load(d.second + c);
@@ -117,6 +118,7 @@ WEFT_INLINE void add_deviations(Deviations<T>& d, const T* x, int64_t stride, in
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         const V v = simd::load(x + r * stride + c) - center;
+        if (kRows > 1 && ahead) __builtin_prefetch(x + r * stride + c + ahead);
         first += v;
         second += v * v;
       }

@@ -153,19 +153,30 @@ void reduce_rows(const ReductionPlan& plan, const typename Op::In* x, typename O
   }
 }
 
+// Eight narrow rows at a time are not the order that the hardware's prefetch expects: how many
+// elements to ask for ahead. Rows of a kilobyte and more are streams of their own.
+template <class T>
+WEFT_INLINE int64_t prefetch_distance(int64_t stride) {
+  return stride * static_cast<int64_t>(sizeof(T)) <= 1024 ? 16 * stride : 0;
+}
+
 // part[c] takes in x[r][c] of kRows rows. Eight rows at a time make nine loads and one store, in
 // the order of memory.
 template <class Op, int kRows>
 WEFT_INLINE void join_rows(typename Op::Part* __restrict part, const typename Op::In* __restrict x,
                            int64_t stride, int64_t cols) {
   using T = typename Op::In;
+  const int64_t ahead = prefetch_distance<T>(stride);
   int64_t c = 0;
   if constexpr (kUsesVectors<Op>) {
     using V = simd::Vec<T>;
     for (; c + simd::kLanes<T> <= cols; c += simd::kLanes<T>) {
       V v[kRows];
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; r++) v[r] = Op::lift(simd::load(x + r * stride + c));
+      for (int r = 0; r < kRows; r++) {
+        v[r] = Op::lift(simd::load(x + r * stride + c));
+        if (kRows > 1 && ahead) __builtin_prefetch(x + r * stride + c + ahead);
+      }
 #pragma GCC unroll 3
       for (int width = kRows / 2; width > 0; width /= 2)
 #pragma GCC unroll 4
