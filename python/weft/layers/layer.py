@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from weft import _C, constraints, initializers, regularizers
-from weft.device import current_device, device
+from weft.device import device
 from weft.dtype_policies import DTypePolicy, get_policy
 from weft.dtypes import as_dtype
 from weft.errors import nearest
@@ -22,6 +20,7 @@ from weft.layers.arguments import (
     parameters_of,
     unknown_arguments,
 )
+from weft.layers.building import building
 from weft.layers.calls import (
     answer_as_meta,
     calls,
@@ -85,7 +84,7 @@ class Layer(Tracking):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _building(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = building(cls.__dict__["build"])  # type: ignore[method-assign]
         if "call" in cls.__dict__:
             parameters = inspect.signature(cls.__dict__["call"]).parameters
             cls._call_parameters = tuple(parameters.values())[1:]
@@ -501,42 +500,3 @@ def _holds_numbers(value: Any) -> bool:
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, (bool, int, float, np.generic))
-
-
-# --- building -----------------------------------------------------------------------------------
-
-
-def _building(build: Callable[..., None]) -> Callable[..., None]:
-    """`build` that names its weights after the layer, on the cpu, and marks the layer built."""
-
-    @functools.wraps(build)
-    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
-        nested = self.__dict__.get("_building", False)
-        if nested:
-            build(self, *args, **kwargs)
-            return
-        pushed = not calls.stack or calls.stack[-1] is not self
-        if pushed:
-            calls.stack.append(self)
-        self.__dict__["_building"] = True
-        # Building again replaces what an earlier build made, not what __init__ made.
-        del self._variables[self.__dict__.setdefault("_made_before_build", len(self._variables)) :]
-        self.__dict__.setdefault("_build_shapes", None)
-        if args or kwargs:
-            self._build_shapes = args[0] if args else dict(kwargs)
-        try:
-            if current_device() == "meta" and calls.twins is None:
-                build(self, *args, **kwargs)
-            else:
-                with device("cpu"):
-                    build(self, *args, **kwargs)
-            self.built = True
-        except Exception as error:
-            explain(error, (), {})
-            raise
-        finally:
-            self.__dict__["_building"] = False
-            if pushed:
-                calls.stack.pop()
-
-    return wrapped
