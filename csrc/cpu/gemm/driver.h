@@ -33,11 +33,12 @@ struct Gemm {
 
 namespace detail {
 
-// Steps of K per pass: an A tile of 14 rows then fills 14 KB, half of a 32 KB L1.
+// Steps of K per pass: an A tile of 14 rows then fills 14 KB, half of a 32 KB L1. 1.5 KB a row was
+// within the noise of it on Zen 4 (interleaved runs), and slower on Cascade Lake.
 template <class T>
 inline constexpr int64_t kDepth = 1024 / sizeof(T);
-// Columns per block of packed B: with kDepth steps 512 KB, half of a 1 MB L2 (the smallest of the
-// AVX-512 servers; larger blocks were slower on Cascade Lake and no faster on Zen 4).
+// Columns per block of packed B: with kDepth steps 512 KB, half of a 1 MB L2. Larger blocks were
+// slower on Cascade Lake; on Zen 4 half and twice the width differ by less than the noise (5 %).
 template <class T>
 inline constexpr int64_t kBlockColumns = 16 * kPanelColumns<T>;
 template <class T>
@@ -128,8 +129,8 @@ WEFT_INLINE bool should_pack_a(const Gemm<T>& g) {
   return layout_of_a(g) == ALayout::rows ? lda % kPage == 0 : lda >= kPage;
 }
 
-// Whether B is packed. Measured on Zen 4 (112 GF/s either way is the best of both): few rows never
-// pay for it, and a B that stays in L2 needs it only where its rows are pages apart.
+// Whether B is packed. On Zen 4 few rows never paid for it, and a B that stays in L2 only where its
+// rows are pages apart (128x784x128: 113 GF/s unpacked, 108 packed; 500x500x500: 106 and 107).
 template <class T>
 WEFT_INLINE bool should_pack_b(const Gemm<T>& g) {
   constexpr int64_t kPage = 4096 / static_cast<int64_t>(sizeof(T));
@@ -289,8 +290,9 @@ WEFT_INLINE void finish_one(const Gemm<T>& g, T* c, int64_t column, T sum) {
   *c = g.relu && sum < T(0) ? T(0) : sum;  // NaN stays NaN
 }
 
-// Up to how many rows x @ w^T is faster as dot products than by packing w. Packing takes about as
-// long as 10 rows, the sums over lanes of a dot product about as long as 8 of its steps.
+// Up to how many rows x @ w^T is faster as dot products than by packing w. Measured on Zen 4: with
+// k = 784 up to 48 rows, with k = 256 below 32, with k = 128 up to 8, since a dot product ends in a
+// sum over lanes that a short k does not pay for.
 template <class T>
 WEFT_INLINE int64_t max_dot_rows(const Gemm<T>& g) {
   if (!kManyRegisters) return 4;
