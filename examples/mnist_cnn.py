@@ -24,13 +24,14 @@ def main() -> None:
             layers.Conv2D(64, 3, activation="relu"),
             layers.MaxPooling2D(),
             layers.Flatten(),
+            layers.Dense(128, activation="relu"),
             layers.Dropout(0.4),
             layers.Dense(10, activation="softmax"),
         ]
     )
     model.summary()
     model.compile(
-        optimizer=weft.optimizers.Adam(2e-3),
+        optimizer=weft.optimizers.Adam(1.5e-3),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -41,7 +42,7 @@ def main() -> None:
         epochs=options.epochs,
         validation_data=(x_test, y_test),
         validation_batch_size=500,
-        callbacks=[weft.callbacks.LearningRateScheduler(lambda epoch: 2e-3 * 0.5**epoch)],
+        callbacks=[weft.callbacks.LearningRateScheduler(lambda epoch: 1.5e-3 * 0.6**epoch)],
     )
     _, accuracy = model.evaluate(x_test, y_test, batch_size=500, verbose=2)
     print(f"test accuracy: {accuracy:.4f}")

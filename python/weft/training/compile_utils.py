@@ -262,7 +262,7 @@ def make_metric(identifier: Any, y_true: Any, y_pred: Any) -> Any:
 
 def _function_name(function: Callable[..., Any]) -> str:
     name = getattr(function, "name", None) or getattr(function, "__name__", None)
-    return name or type(function).__name__
+    return str(name or type(function).__name__)
 
 
 def _kind(true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> str:
@@ -290,8 +290,15 @@ class CompiledMetrics:
         for identifier in _identifiers(metrics):
             _check_name(identifier)
 
-    def build(self, names: list[str], y: Any, y_pred: Any) -> None:
-        """Match metrics to outputs, with the data of the first batch."""
+    def build(self, names: list[str], y: Any, y_pred: Any, taken: list[str]) -> None:
+        """Match metrics to outputs, with the data of the first batch.
+
+        Args:
+            names: Names of the outputs.
+            y: Targets.
+            y_pred: Predictions.
+            taken: Logged names that other metrics have.
+        """
         given = self.given
         if len(names) == 1 and not isinstance(given, dict):
             per_output = [[item for part in _as_list(given) for item in _as_list(part)]]
@@ -305,7 +312,8 @@ class CompiledMetrics:
                 make_metric(m, truths[i], predictions[i]) for m in per_output[i] if m is not None
             ]
             prefix = f"{name}_" if len(names) > 1 else ""
-            self.outputs.append([(prefix + m.name, m) for m in made])
+            logged = [(prefix + m.name, m) for m in made]
+            self.outputs.append([(f"weighted_{n}" if n in taken else n, m) for n, m in logged])
         self.names = names
         self.built = True
 

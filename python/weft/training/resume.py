@@ -24,10 +24,10 @@ class Resume:
         self._now = now  # when the backup was written
         self._averages = averages
 
-    def skip(self, model: Any, position: Any, iterator: Any) -> None:
-        """Pass over the batches of the epoch that are done, and restore everything after them."""
+    def skip(self, model: Any, position: Any, iterator: Any) -> bool:
+        """Pass over the batches of the epoch that are done; True if there were any."""
         if self.batch == 0:
-            return
+            return False
         default_generator.set_state(self._generator)
         position.generator = self._generator
         for _ in range(self.batch):
@@ -37,6 +37,7 @@ class Resume:
             model.test_step(data)  # metrics are made at their first batch
         default_generator.set_state(self._now)
         _restore_averages(model, self._averages)
+        return True
 
 
 def save_state(model: Any, path: str, epoch_done: bool) -> None:

@@ -202,7 +202,9 @@ class Trainer:
                 if not group.given:
                     continue
                 if not group.built:
-                    group.build(output_names(self, y_pred, _count(y_pred)), y, y_pred)
+                    names = output_names(self, y_pred, _count(y_pred))
+                    taken = [] if group is compiled.metrics else compiled.metrics.names_logged
+                    group.build(names, y, y_pred, taken)
                 group.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
@@ -285,6 +287,7 @@ class Trainer:
 
     def _find_variables(self) -> None:
         compiled = self._compiled
+        self.__dict__.pop("_float_dtype", None)
         compiled.variables = list(self.variables) if self.trainable else []  # type: ignore[attr-defined]
         compiled.own_losses = inspection.own_losses(self)
         compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
@@ -455,9 +458,9 @@ class Trainer:
         if not quiet:
             self._explain_loss = inspection.Explainer(self, position)
         iterator = batches.epoch()
-        if resume is not None:
-            resume.skip(self, position, iterator)
         logs: Logs = {}
+        if resume is not None and resume.skip(self, position, iterator):
+            logs = self.get_metrics_result()
         begin, step, end = run.on_train_batch_begin, self.train_step, run.on_train_batch_end
         for data in iterator:
             batch = position.batch
@@ -656,9 +659,15 @@ class Trainer:
             self._compiled.checked = kind
 
     def _data_dtype(self) -> str:
-        """The type that floating-point data are converted to: that of the weights."""
-        dtype = str(self.variable_dtype)  # type: ignore[attr-defined]
-        return dtype if dtype in ("float32", "float64") else "float32"
+        """The type that floating-point data are converted to: float64 if a weight is."""
+        found: str | None = self.__dict__.get("_float_dtype")
+        if found is None:
+            own = {str(v.dtype) for v in self.variables}  # type: ignore[attr-defined]
+            own.add(str(self.variable_dtype))  # type: ignore[attr-defined]
+            found = "float64" if "float64" in own else "float32"
+            if self.built:  # type: ignore[attr-defined]
+                self.__dict__["_float_dtype"] = found
+        return found
 
 
 def _rows(x: Any) -> int:

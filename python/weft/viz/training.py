@@ -74,7 +74,8 @@ def plot_history(history: Any, path: Path | None = None) -> Any:
         panel.set(xlabel="epoch", title=name)
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
-        panel.legend()
+        if f"val_{name}" in curves:
+            panel.legend()
     return _saved(figure, path)
 
 
