@@ -116,6 +116,31 @@ def test_ignored_class_counts_neither_in_sum_nor_in_mean():
     assert x.grad.numpy()[1].tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_fused_mean_is_the_mean_of_the_rows(name):
+    y, p = CASES[name]
+    found = []
+    for options in ({}, {"sample_weight": np.ones(6)}):
+        x = weft.tensor(p, requires_grad=True)
+        loss = getattr(losses, name)()(y, x, **options)
+        (first,) = weft.grad([loss], [x], create_graph=True)
+        x.grad = None
+        loss.backward()
+        found.append((loss.numpy(), first.numpy(), x.grad.numpy()))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found[0][1], found[0][2], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["CategoricalCrossentropy", "Huber", "BinaryCrossentropy"])
+def test_second_derivatives_and_gradients_of_targets(name):
+    y, p = CASES[name]
+    loss = getattr(losses, name)()
+    x, t = weft.tensor(p, requires_grad=True), weft.tensor(y * 0.8 + 0.1, requires_grad=True)
+    assert weft.autograd.gradcheck(lambda x, t: loss(t, x), [x, t])
+    assert weft.autograd.gradgradcheck(lambda x: loss(t.detach(), x), [x])
+
+
 def test_huge_logits_give_finite_losses_and_gradients():
     x = weft.tensor([[1e4, -1e4], [3e38, -3e38]], requires_grad=True)
     loss = losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")([0, 0], x)

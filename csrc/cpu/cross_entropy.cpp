@@ -149,6 +149,45 @@ WEFT_INLINE T dense_row(const CrossEntropyParams& p, const T* x, const T* y,
          simd::reduce_add<T>(product);
 }
 
+constexpr int64_t kFewClasses = 32;
+
+// As many rows of few classes as a vector has lanes, one row a lane: horizontal sums and a scalar
+// logarithm for each row would cost five times as much as the exponentials themselves.
+template <class T>
+void sparse_rows_of_few_classes(const CrossEntropyParams& p, const T* x, const int64_t* label,
+                                T* loss, Statistics<T>* statistics) {
+  constexpr int kLanes = simd::kLanes<T>;
+  T columns[kFewClasses * kLanes];
+  for (int i = 0; i < kLanes; i++)
+    for (int64_t c = 0; c < p.C; c++) columns[c * kLanes + i] = x[i * p.C + c];
+  Vec<T> largest = simd::load(columns);
+  for (int64_t c = 1; c < p.C; c++) largest = simd::max(simd::load(columns + c * kLanes), largest);
+  Vec<T> sum{};
+  for (int64_t c = 0; c < p.C; c++) sum += simd::exp(simd::load(columns + c * kLanes) - largest);
+  const Vec<T> logarithm = simd::log(sum);
+  for (int i = 0; i < kLanes; i++) {
+    loss[i] = logarithm[i] - (x[i * p.C + label[i]] - largest[i]);
+    statistics[i] = {largest[i], 1 / sum[i]};
+  }
+}
+
+// Rows from `begin` on as long as whole groups of them have valid labels; gives the next row.
+template <class T>
+int64_t sparse_groups(const CrossEntropyParams& p, const T* x, const Labels& labels, T* loss,
+                      Statistics<T>* statistics, int64_t begin, int64_t end) {
+  constexpr int kLanes = simd::kLanes<T>;
+  int64_t row = begin;
+  for (; row + kLanes <= end; row += kLanes) {
+    int64_t label[kLanes];
+    for (int i = 0; i < kLanes; i++) {
+      label[i] = labels[row + i];
+      if (label[i] < 0 || label[i] >= p.C) return row;
+    }
+    sparse_rows_of_few_classes(p, x + row * p.C, label, loss + row, statistics + row);
+  }
+  return row;
+}
+
 template <class T>
 WEFT_INLINE T sum_of(const T* p, int64_t C) {
   Vec<T> sum{};
@@ -189,13 +228,24 @@ WEFT_INLINE T dense_probabilities(const CrossEntropyParams& p, const T* x, const
 }
 
 template <class T>
+void write_mean(const T* loss, int64_t N, const Operand& mean) {
+  if (!mean.present) return;
+  double sum = 0;
+  for (int64_t row = 0; row < N; row++) sum += static_cast<double>(loss[row]);
+  *mean.as<T>() = static_cast<T>(sum / static_cast<double>(N));
+}
+
+template <class T>
 void sparse(const CrossEntropyParams& p, const Operand* operands) {
   const T* x = operands[0].as<T>();
   const Labels labels{operands[1].data, operands[1].dtype};
   T* loss = operands[2].as<T>();
   auto* statistics = operands[3].as<Statistics<T>>();
-  int64_t* bad_row = operands[4].as<int64_t>();
+  int64_t* bad_row = operands[5].as<int64_t>();
+  *bad_row = -1;
+  const bool grouped = p.C <= kFewClasses && p.off == 0 && p.epsilon == 0 && !p.ignores;
   parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    if (grouped) begin = sparse_groups(p, x, labels, loss, statistics, begin, end);
     for (int64_t row = begin; row < end; row++) {
       const int64_t label = labels[row];
       loss[row] = 0;
@@ -208,6 +258,7 @@ void sparse(const CrossEntropyParams& p, const Operand* operands) {
         report_row(bad_row, row);
     }
   });
+  write_mean(loss, p.N, operands[4]);
 }
 
 template <class T>
@@ -221,6 +272,7 @@ void dense(const CrossEntropyParams& p, const Operand* operands) {
                       ? dense_probabilities(p, x + row * p.C, y + row * p.C, statistics[row])
                       : dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
   });
+  write_mean(loss, p.N, operands[4]);
 }
 
 // dx = g * (scale * exp(x - largest) - off) of one row; the caller subtracts the labels' part.
@@ -246,6 +298,7 @@ template <class T>
 void sparse_backward(const CrossEntropyParams& p, const Operand* operands) {
   const T *dloss = operands[0].as<T>(), *x = operands[1].as<T>();
   const int64_t stride = operands[0].strides[0];
+  const T dloss_scale = static_cast<T>(p.dloss_scale);
   const Labels labels{operands[2].data, operands[2].dtype};
   const auto* statistics = operands[3].as<const Statistics<T>>();
   T* dx = operands[4].as<T>();
@@ -255,7 +308,8 @@ void sparse_backward(const CrossEntropyParams& p, const Operand* operands) {
       T* out = dx + row * p.C;
       // The forward pass has refused every other label but the ignored one.
       if (label >= 0 && label < p.C && !(p.ignores && label == p.ignored))
-        sparse_row_backward(p, x + row * p.C, dloss[row * stride], label, statistics[row], out);
+        sparse_row_backward(p, x + row * p.C, dloss[row * stride] * dloss_scale, label,
+                            statistics[row], out);
       else
         for (int64_t c = 0; c < p.C; c++) out[c] = 0;
     }
@@ -282,11 +336,12 @@ template <class T>
 void dense_backward(const CrossEntropyParams& p, const Operand* operands) {
   const T *dloss = operands[0].as<T>(), *x = operands[1].as<T>(), *y = operands[2].as<T>();
   const int64_t stride = operands[0].strides[0];
+  const T dloss_scale = static_cast<T>(p.dloss_scale);
   const auto* statistics = operands[3].as<const Statistics<T>>();
   T* dx = operands[4].as<T>();
   parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const T g = dloss[row * stride];
+      const T g = dloss[row * stride] * dloss_scale;
       if (p.epsilon > 0) {
         const int64_t at = row * p.C;
         dense_probabilities_backward(p, x + at, y + at, g, statistics[row], dx + at);

@@ -2,6 +2,7 @@
 #include "ops/loss.h"
 
 #include "core/parallel.h"
+#include "core/scratch.h"
 #include "cpu/isa.h"
 #include "cpu/simd.h"
 #include "cpu/simd_math.h"
@@ -209,6 +210,20 @@ void forward(const PointwiseLossParams& p, const Operand* operands) {
     });
     return;
   }
+  if (p.N == 1) {  // one long row is shared out in pieces, summed in order
+    const int64_t pieces = (p.C + kGrain - 1) / kGrain;
+    Scratch<double> partial(pieces + 1);
+    parallel_for(pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t at = i * kGrain, n = p.C - at < kGrain ? p.C - at : kGrain;
+        partial[i] = sum_of_row<T, Kind>(y + at, x + at, n, constant);
+      }
+    });
+    double total = 0;
+    for (int64_t i = 0; i < pieces; i++) total += partial[i];
+    *loss = static_cast<T>(p.scale * total);
+    return;
+  }
   parallel_for(p.N, kGrain / (p.C + 1), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++)
       loss[row] = static_cast<T>(p.scale *
@@ -228,7 +243,7 @@ void backward(const PointwiseLossParams& p, const Operand* operands) {
       store_some(dx + i, g * Kind::slope(load_some(y + i, n), load_some(x + i, n), constant), n);
     }
   };
-  if (stride == 0)
+  if (stride == 0 || p.N == 1)
     return parallel_for(p.N * p.C, kGrain, [&](int64_t begin, int64_t end) {
       range(begin, end, simd::broadcast(static_cast<T>(p.scale) * *dloss));
     });

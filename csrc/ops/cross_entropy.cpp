@@ -81,11 +81,11 @@ Cost cost_of(const Problem& p, int64_t bytes) { return {14 * p.params.N * p.para
 }
 
 void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Tensor& loss,
-                   const Tensor& statistics) {
-  const Tensor bad_row = full({1}, -1, DType::int64, x.device());
+                   const Tensor& statistics, const Tensor& mean) {
+  const Tensor bad_row = Tensor::empty({1}, DType::int64, x.device());
   launch(kernels::sparse_cross_entropy, p.dtype, p.params,
          cost_of(p, bytes_of(x) + bytes_of(y) + bytes_of(loss)), {&x, &y},
-         {&loss, &statistics, &bad_row});
+         {&loss, &statistics, &mean, &bad_row});
   if (bad_row.is_meta()) return;
   if (const int64_t row = *bad_row.data_as<int64_t>(); row >= 0)
     fail_label(y, row, p.rows, p.params.C);
@@ -95,32 +95,37 @@ void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Ten
 
 std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
                                                 double label_smoothing,
-                                                std::optional<int64_t> ignore_class,
-                                                double epsilon) {
+                                                std::optional<int64_t> ignore_class, double epsilon,
+                                                bool mean) {
   const Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
+  check(!mean || p.params.N > 0, kOp, ": the mean of no losses, the logits have shape ", x.shape());
   const Tensor loss = Tensor::empty(p.rows, p.dtype, x.device());
   const Tensor statistics = Tensor::empty({p.params.N, 2}, p.dtype, x.device());
   if (p.params.N == 0) return {cast(loss, x.dtype()), statistics};
   const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
+  const Tensor average = mean ? Tensor::empty({}, p.dtype, x.device()) : Tensor();
   if (p.sparse)
-    launch_sparse(p, logits, labels, loss, statistics);
+    launch_sparse(p, logits, labels, loss, statistics, average);
   else
     launch(kernels::dense_cross_entropy, p.dtype, p.params,
            cost_of(p, bytes_of(logits) + bytes_of(labels) + bytes_of(loss)), {&logits, &labels},
-           {&loss, &statistics});
-  return {cast(loss, x.dtype()), statistics};
+           {&loss, &statistics, &average});
+  return {cast(mean ? average : loss, x.dtype()), statistics};
 }
 
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
                                       std::optional<int64_t> ignore_class, double epsilon) {
-  const Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
-  check(dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ", dloss.shape(),
-        ", the losses ", p.rows);
+  Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
+  const bool mean = dloss.ndim() == 0 && p.rows.size() > 0;
+  check(mean || dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ",
+        dloss.shape(), ", the losses ", p.rows);
   const Tensor dx = Tensor::empty(x.shape(), p.dtype, x.device());
   if (dx.size() == 0) return cast(dx, x.dtype());
-  Tensor gradients = try_reshape(cast(dloss, p.dtype), {p.params.N});  // may be a broadcast number
-  if (!gradients.defined()) gradients = try_reshape(contiguous(cast(dloss, p.dtype)), {p.params.N});
+  if (mean) p.params.dloss_scale = 1 / static_cast<double>(p.params.N);
+  const Tensor all = mean ? broadcast_to(cast(dloss, p.dtype), {p.params.N}) : cast(dloss, p.dtype);
+  Tensor gradients = try_reshape(all, {p.params.N});  // may be one number for all rows
+  if (!gradients.defined()) gradients = try_reshape(contiguous(all), {p.params.N});
   const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
   launch(p.sparse ? kernels::sparse_cross_entropy_backward : kernels::dense_cross_entropy_backward,
          p.dtype, p.params, cost_of(p, 2 * bytes_of(logits) + bytes_of(labels)),
@@ -132,7 +137,7 @@ WEFT_BINDING(cross_entropy) {
   namespace py = pybind11;
   m.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("x"), py::arg("y"),
         py::arg("label_smoothing") = 0.0, py::arg("ignore_class") = std::nullopt,
-        py::arg("epsilon") = 0.0);
+        py::arg("epsilon") = 0.0, py::arg("mean") = false);
   m.def("softmax_cross_entropy_backward", &softmax_cross_entropy_backward, py::arg("dloss"),
         py::arg("x"), py::arg("y"), py::arg("statistics"), py::arg("label_smoothing") = 0.0,
         py::arg("ignore_class") = std::nullopt, py::arg("epsilon") = 0.0);

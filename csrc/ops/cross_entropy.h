@@ -29,16 +29,18 @@ struct CrossEntropyParams {
   double on, off;  // target = on * y + off
   bool ignores;    // rows whose class number is `ignored` have no loss and no gradient
   int64_t ignored;
-  double epsilon;  // 0: x are logits; else probabilities, cut to [epsilon, 1 - epsilon]
+  double epsilon;          // 0: x are logits; else probabilities, cut to [epsilon, 1 - epsilon]
+  double dloss_scale = 1;  // 1 / N when the gradient is that of the mean
 };
 
 namespace kernels {
-// Operands: x, y (N,) of any integer or floating dtype, loss (N,), statistics (N, 2), bad_row.
+// Operands: x, y (N,) of any integer or floating dtype, loss (N,), statistics (N, 2), mean (0-d,
+// optional: that of the losses), bad_row.
 // The statistics of a row are its largest logit and sum(t) / sum(exp(x - largest)); of a row of
 // probabilities 1 / sum(p) and T.
 // bad_row (int64): the first row whose class number is no integer in [0, C), else -1.
 extern Kernel<CrossEntropyParams> sparse_cross_entropy;
-// Operands: x, y (N, C), loss, statistics.
+// Operands: x, y (N, C), loss, statistics, mean.
 extern Kernel<CrossEntropyParams> dense_cross_entropy;
 // Operands: dloss (N,) of any stride, x, y, statistics, dx.
 extern Kernel<CrossEntropyParams> sparse_cross_entropy_backward;
@@ -46,12 +48,13 @@ extern Kernel<CrossEntropyParams> dense_cross_entropy_backward;
 }  // namespace kernels
 
 // x: (..., C). y: class numbers of shape (...), or weights of the shape and dtype of x.
-// Gives the losses (...) and the statistics that the backward pass needs.
-// ValueError for a class number outside [0, C), with its row.
+// Gives the losses (...), or with `mean` their mean, and the statistics that the backward pass
+// needs. A 0-d dloss of several rows is the gradient of their mean. ValueError for a class number
+// outside [0, C), with its row.
 std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
                                                 double label_smoothing,
-                                                std::optional<int64_t> ignore_class,
-                                                double epsilon);
+                                                std::optional<int64_t> ignore_class, double epsilon,
+                                                bool mean);
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
                                       std::optional<int64_t> ignore_class, double epsilon);

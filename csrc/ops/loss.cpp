@@ -39,23 +39,29 @@ struct Problem {
 };
 
 Problem make_problem(std::string_view name, const Tensor& y, const Tensor& x, double number,
-                     bool rows) {
+                     LossReduction reduction) {
   check(y.shape() == x.shape(), name, ": the targets have shape ", y.shape(),
         " and the predictions ", x.shape(), "; they must be equal");
   check_type(is_floating(x.dtype()), name, ": the predictions must be floating-point, got ",
              x.dtype());
-  check(!rows || x.ndim() >= 1, name, ": a single number has no row; use rows=False");
+  check(reduction == LossReduction::elements || x.ndim() >= 1, name,
+        ": a single number has no row; reduce nothing");
   Problem p{};
-  p.losses = x.shape();
-  int64_t C = 1;
-  if (rows) {
-    C = x.dim(-1);
-    p.losses.erase(x.ndim() - 1);
-  }
   p.dtype = compute_dtype(x.dtype());
   const PointwiseLoss kind = parse_kind(name);
-  const bool summed = kind == PointwiseLoss::kl_divergence;
-  p.params = {kind, num_elements(p.losses), C, summed ? 1 : 1 / static_cast<double>(C), number};
+  int64_t C = 1, values = 1;  // elements of a loss, and how many of them its mean counts
+  if (reduction != LossReduction::elements) {
+    const bool mean = reduction == LossReduction::mean;
+    C = mean ? x.size() : x.dim(-1);
+    values = kind != PointwiseLoss::kl_divergence ? C : mean && C > 0 ? C / x.dim(-1) : 1;
+  }
+  if (reduction == LossReduction::elements) {
+    p.losses = x.shape();
+  } else if (reduction == LossReduction::rows) {
+    p.losses = x.shape();
+    p.losses.erase(x.ndim() - 1);
+  }
+  p.params = {kind, num_elements(p.losses), C, 1 / static_cast<double>(values), number};
   return p;
 }
 
@@ -64,8 +70,8 @@ Cost cost_of(const Problem& p, int64_t bytes) { return {8 * p.params.N * p.param
 }  // namespace
 
 Tensor pointwise_loss(std::string_view kind, const Tensor& y, const Tensor& x, double number,
-                      bool rows) {
-  const Problem p = make_problem(kind, y, x, number, rows);
+                      LossReduction reduction) {
+  const Problem p = make_problem(kind, y, x, number, reduction);
   const Tensor targets = contiguous(cast(y, p.dtype)), predictions = contiguous(cast(x, p.dtype));
   const Tensor loss = Tensor::empty(p.losses, p.dtype, x.device());
   if (loss.size() > 0)
@@ -76,8 +82,8 @@ Tensor pointwise_loss(std::string_view kind, const Tensor& y, const Tensor& x, d
 }
 
 Tensor pointwise_loss_backward(std::string_view kind, const Tensor& dloss, const Tensor& y,
-                               const Tensor& x, double number, bool rows) {
-  const Problem p = make_problem(kind, y, x, number, rows);
+                               const Tensor& x, double number, LossReduction reduction) {
+  const Problem p = make_problem(kind, y, x, number, reduction);
   check(dloss.shape() == p.losses, kind, ": the gradient of the losses has shape ", dloss.shape(),
         ", the losses ", p.losses);
   const Tensor targets = contiguous(cast(y, p.dtype)), predictions = contiguous(cast(x, p.dtype));
@@ -92,12 +98,35 @@ Tensor pointwise_loss_backward(std::string_view kind, const Tensor& dloss, const
   return cast(dx, x.dtype());
 }
 
+namespace {
+
+LossReduction parse_reduction(std::string_view name) {
+  if (name == "elements") return LossReduction::elements;
+  if (name == "rows") return LossReduction::rows;
+  check(name == "mean", "loss: unknown reduction '", name, "'; use elements, rows or mean");
+  return LossReduction::mean;
+}
+
+}  // namespace
+
 WEFT_BINDING(loss) {
   namespace py = pybind11;
-  m.def("pointwise_loss", &pointwise_loss, py::arg("kind"), py::arg("y"), py::arg("x"),
-        py::arg("number") = 0.0, py::arg("rows") = true);
-  m.def("pointwise_loss_backward", &pointwise_loss_backward, py::arg("kind"), py::arg("dloss"),
-        py::arg("y"), py::arg("x"), py::arg("number") = 0.0, py::arg("rows") = true);
+  m.def(
+      "pointwise_loss",
+      [](std::string_view kind, const Tensor& y, const Tensor& x, double number,
+         std::string_view reduction) {
+        return pointwise_loss(kind, y, x, number, parse_reduction(reduction));
+      },
+      py::arg("kind"), py::arg("y"), py::arg("x"), py::arg("number") = 0.0,
+      py::arg("reduction") = "rows");
+  m.def(
+      "pointwise_loss_backward",
+      [](std::string_view kind, const Tensor& dloss, const Tensor& y, const Tensor& x,
+         double number, std::string_view reduction) {
+        return pointwise_loss_backward(kind, dloss, y, x, number, parse_reduction(reduction));
+      },
+      py::arg("kind"), py::arg("dloss"), py::arg("y"), py::arg("x"), py::arg("number") = 0.0,
+      py::arg("reduction") = "rows");
 }
 
 }  // namespace weft

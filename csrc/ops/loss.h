@@ -38,11 +38,13 @@ extern Kernel<PointwiseLossParams> pointwise_loss;
 extern Kernel<PointwiseLossParams> pointwise_loss_backward;
 }  // namespace kernels
 
-// y and x have one shape (..., C); the result has shape (...). With `rows` false nothing is summed:
-// the losses have the shape of x.
+// What the losses of y and x of shape (..., C) are reduced to: not at all, one for each row (...),
+// or one number, the mean over the rows.
+enum class LossReduction { elements, rows, mean };
+
 Tensor pointwise_loss(std::string_view kind, const Tensor& y, const Tensor& x, double number,
-                      bool rows);
+                      LossReduction reduction);
 Tensor pointwise_loss_backward(std::string_view kind, const Tensor& dloss, const Tensor& y,
-                               const Tensor& x, double number, bool rows);
+                               const Tensor& x, double number, LossReduction reduction);
 
 }  // namespace weft

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from weft import ops
-from weft.losses.loss import LossFunctionWrapper, same_shapes
+from weft.losses.loss import FUSED_MEANS, LossFunctionWrapper, same_shapes
 from weft.ops.loss import EPSILON, SoftmaxCrossEntropy
 from weft.tensor import Tensor, as_tensor
 
@@ -29,12 +30,23 @@ def binary_crossentropy(
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
     """
+    return _binary(y_true, y_pred, from_logits, label_smoothing, axis)
+
+
+def _binary(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool,
+    label_smoothing: float,
+    axis: int,
+    mean: bool = False,
+) -> Tensor:
     y, x = same_shapes("binary_crossentropy", y_true, y_pred)
     if label_smoothing:
         y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
     kind = "sigmoid_cross_entropy" if from_logits else "binary_cross_entropy"
-    if x.ndim and axis in (-1, x.ndim - 1):
-        return ops.pointwise_loss(kind, y, x, EPSILON)
+    if x.ndim and (mean or axis in (-1, x.ndim - 1)):
+        return ops.pointwise_loss(kind, y, x, EPSILON, mean=mean)
     return _mean(ops.pointwise_loss(kind, y, x, EPSILON, rows=False), axis)
 
 
@@ -87,6 +99,17 @@ def categorical_crossentropy(
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
     """
+    return _categorical(y_true, y_pred, from_logits, label_smoothing, axis)
+
+
+def _categorical(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool,
+    label_smoothing: float,
+    axis: int,
+    mean: bool = False,
+) -> Tensor:
     x, y = as_tensor(y_pred), as_tensor(y_true)
     if y.shape != x.shape:
         classes = x.shape[axis] if x.ndim else 0
@@ -101,7 +124,7 @@ def categorical_crossentropy(
     x = x if x.dtype.is_floating else x.astype("float32")
     y = y if y.dtype == x.dtype else y.astype(x.dtype)
     epsilon = 0.0 if from_logits else EPSILON
-    return SoftmaxCrossEntropy.apply(x, y, float(label_smoothing), None, epsilon)
+    return SoftmaxCrossEntropy.apply(x, y, float(label_smoothing), None, epsilon, mean)
 
 
 def categorical_focal_crossentropy(
@@ -148,6 +171,17 @@ def sparse_categorical_crossentropy(
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
     """
+    return _sparse(y_true, y_pred, from_logits, ignore_class, axis)
+
+
+def _sparse(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool,
+    ignore_class: int | None,
+    axis: int,
+    mean: bool = False,
+) -> Tensor:
     x, y = as_tensor(y_pred), as_tensor(y_true)
     if axis not in (-1, x.ndim - 1):
         x = ops.moveaxis(x, axis, -1)
@@ -166,7 +200,8 @@ def sparse_categorical_crossentropy(
             f"sparse_categorical_crossentropy: the targets have shape {y.shape} but the "
             f"predictions {x.shape}: each target must be one class number{hint}"
         )
-    return SoftmaxCrossEntropy.apply(x, y, 0.0, ignore_class, 0.0 if from_logits else EPSILON)
+    epsilon = 0.0 if from_logits else EPSILON
+    return SoftmaxCrossEntropy.apply(x, y, 0.0, ignore_class, epsilon, mean)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
@@ -179,6 +214,17 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """
     y, x = same_shapes("kl_divergence", y_true, y_pred)
     return ops.pointwise_loss("kl_divergence", y, x, EPSILON, rows=x.ndim > 0)
+
+
+def _kl_mean(y_true: Any, y_pred: Any) -> Tensor:
+    y, x = same_shapes("kl_divergence", y_true, y_pred)
+    return ops.pointwise_loss("kl_divergence", y, x, EPSILON, rows=x.ndim > 0, mean=x.ndim > 0)
+
+
+FUSED_MEANS[binary_crossentropy] = partial(_binary, mean=True)
+FUSED_MEANS[categorical_crossentropy] = partial(_categorical, mean=True)
+FUSED_MEANS[sparse_categorical_crossentropy] = partial(_sparse, mean=True)
+FUSED_MEANS[kl_divergence] = _kl_mean
 
 
 def _check_smoothing(name: str, label_smoothing: float) -> float:

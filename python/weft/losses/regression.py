@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from weft import ops
-from weft.losses.loss import LossFunctionWrapper, same_shapes
+from weft.losses.loss import FUSED_MEANS, LossFunctionWrapper, same_shapes
 from weft.tensor import Tensor
 
 _EPSILON = 1e-7
@@ -111,9 +112,25 @@ def _row_mean(x: Tensor) -> Tensor:
     return ops.mean(x, axis=-1) if x.ndim else x
 
 
-def _pointwise(name: str, kind: str, y_true: Any, y_pred: Any, number: float = 0.0) -> Tensor:
+def _pointwise(
+    name: str, kind: str, y_true: Any, y_pred: Any, number: float = 0.0, mean: bool = False
+) -> Tensor:
     y, x = same_shapes(name, y_true, y_pred)
-    return ops.pointwise_loss(kind, y, x, number, rows=x.ndim > 0)
+    return ops.pointwise_loss(kind, y, x, number, rows=x.ndim > 0, mean=mean and x.ndim > 0)
+
+
+def _mean_of(name: str, kind: str, number: float = 0.0) -> Callable[..., Tensor]:
+    def mean(y_true: Any, y_pred: Any, delta: float = number) -> Tensor:
+        return _pointwise(name, kind, y_true, y_pred, delta, mean=True)
+
+    return mean
+
+
+FUSED_MEANS[mean_squared_error] = _mean_of("mean_squared_error", "squared_error")
+FUSED_MEANS[mean_absolute_error] = _mean_of("mean_absolute_error", "absolute_error")
+FUSED_MEANS[huber] = _mean_of("huber", "huber", 1.0)
+FUSED_MEANS[log_cosh] = _mean_of("log_cosh", "log_cosh")
+FUSED_MEANS[poisson] = _mean_of("poisson", "poisson", _EPSILON)
 
 
 class MeanSquaredError(LossFunctionWrapper):

@@ -31,9 +31,17 @@ class SoftmaxCrossEntropy(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Any, y: Any, label_smoothing: float, ignore_class: Any, epsilon: float
+        ctx: Any,
+        x: Any,
+        y: Any,
+        label_smoothing: float,
+        ignore_class: Any,
+        epsilon: float,
+        mean: bool = False,
     ) -> Any:
-        loss, statistics = _C.softmax_cross_entropy(x, y, label_smoothing, ignore_class, epsilon)
+        loss, statistics = _C.softmax_cross_entropy(
+            x, y, label_smoothing, ignore_class, epsilon, mean
+        )
         ctx.save(x, y, statistics)
         ctx.options = (label_smoothing, ignore_class, epsilon)
         return loss
@@ -42,10 +50,14 @@ class SoftmaxCrossEntropy(Function):
     def backward(ctx: Any, dloss: Tensor) -> Any:
         x, y, statistics = ctx.saved
         dx = dy = None
+        recorded = is_grad_enabled()
+        if dloss.ndim == 0 and x.ndim > 1 and (recorded or ctx.needs_grad[1]):
+            rows = x.shape[:-1]  # the gradient of the mean is that of each row, divided
+            dloss = ops.broadcast_to(dloss * (x.shape[-1] / x.size), rows)
         if ctx.needs_grad[1]:
             dy = _weights_gradient(dloss, x, *ctx.options)
         if ctx.needs_grad[0]:
-            if is_grad_enabled():
+            if recorded:
                 dx = _composed_gradient(dloss, x, y, *ctx.options)
             else:
                 dx = Tensor(
@@ -53,7 +65,7 @@ class SoftmaxCrossEntropy(Function):
                         dloss._data, x._data, y._data, statistics._data, *ctx.options
                     )
                 )
-        return dx, dy, None, None, None
+        return dx, dy
 
 
 def _target(x: Tensor, y: Tensor, label_smoothing: float, ignore_class: int | None) -> Tensor:
@@ -275,41 +287,50 @@ class PointwiseLoss(Function):
     """Saves targets and predictions."""
 
     @staticmethod
-    def forward(ctx: Any, y: Any, x: Any, kind: str, number: float, rows: bool) -> Any:
+    def forward(ctx: Any, y: Any, x: Any, kind: str, number: float, reduction: str) -> Any:
         ctx.save(y, x)
-        ctx.options = (kind, number, rows)
-        return _C.pointwise_loss(kind, y, x, number, rows)
+        ctx.options = (kind, number, reduction)
+        return _C.pointwise_loss(kind, y, x, number, reduction)
 
     @staticmethod
     def backward(ctx: Any, dloss: Tensor) -> Any:
         y, x = ctx.saved
-        kind, number, rows = ctx.options
+        kind, number, reduction = ctx.options
         dy = dx = None
         if ctx.needs_grad[0]:
-            dy = _pointwise_gradient(dloss, y, x, kind, number, rows, 1)
+            dy = _pointwise_gradient(dloss, y, x, kind, number, reduction, 1)
         if ctx.needs_grad[1]:
             if is_grad_enabled():
-                dx = _pointwise_gradient(dloss, y, x, kind, number, rows, 0)
+                dx = _pointwise_gradient(dloss, y, x, kind, number, reduction, 0)
             else:
                 dx = Tensor(
-                    _C.pointwise_loss_backward(kind, dloss._data, y._data, x._data, number, rows)
+                    _C.pointwise_loss_backward(
+                        kind, dloss._data, y._data, x._data, number, reduction
+                    )
                 )
-        return dy, dx, None, None, None
+        return dy, dx
 
 
 def _pointwise_gradient(
-    dloss: Tensor, y: Tensor, x: Tensor, kind: str, number: float, rows: bool, which: int
+    dloss: Tensor, y: Tensor, x: Tensor, kind: str, number: float, reduction: str, which: int
 ) -> Tensor:
     slope = _SLOPES[kind][which](y, x, number)
-    if not rows:
+    if reduction == "elements" or not x.size:
         return dloss * slope
-    if kind != "kl_divergence":
-        slope = slope * (1 / x.shape[-1])
-    return ops.expand_dims(dloss, -1) * slope
+    counted = x.shape[-1] if reduction == "rows" else x.size
+    if kind == "kl_divergence":  # summed over the row
+        counted //= x.shape[-1]
+    slope = slope * (1 / counted)
+    return dloss * slope if reduction == "mean" else ops.expand_dims(dloss, -1) * slope
 
 
 def pointwise_loss(
-    kind: str, targets: Any, predictions: Any, number: float = 0.0, rows: bool = True
+    kind: str,
+    targets: Any,
+    predictions: Any,
+    number: float = 0.0,
+    rows: bool = True,
+    mean: bool = False,
 ) -> Tensor:
     """A loss of each prediction against its target, averaged over the last axis.
 
@@ -322,9 +343,10 @@ def pointwise_loss(
         predictions: (..., C), floating-point.
         number: The huber loss's delta; where probabilities are cut, or the poisson loss's epsilon.
         rows: False keeps the losses of all elements.
+        mean: Give one number, the mean over the rows.
 
     Returns:
-        Losses (...), or (..., C) if not `rows`.
+        Losses (...), or (..., C) if not `rows`, or a number.
 
     Raises:
         ValueError: If the kind is unknown or the shapes differ.
@@ -338,7 +360,8 @@ def pointwise_loss(
     if not x.dtype.is_floating:
         x = x.astype("float32")
     y = y if y.dtype == x.dtype else y.astype(x.dtype)
-    return PointwiseLoss.apply(y, x, kind, float(number), bool(rows))
+    reduction = "mean" if mean else "rows" if rows else "elements"
+    return PointwiseLoss.apply(y, x, kind, float(number), reduction)
 
 
 def sigmoid_cross_entropy(logits: Any, labels: Any) -> Tensor:

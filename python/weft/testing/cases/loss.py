@@ -90,11 +90,13 @@ _POINTWISE: dict[str, Callable[..., Any]] = {
 }
 
 
-def _pointwise(kind: Any, y: Any, x: Any, number: float = 0.0, rows: bool = True) -> Any:
+def _pointwise(
+    kind: Any, y: Any, x: Any, number: float = 0.0, rows: bool = True, mean: bool = False
+) -> Any:
     value = _POINTWISE[kind](y, x, number)
-    if not rows:
-        return value
-    return value.sum(-1) if kind == "kl_divergence" else value.mean(-1)
+    if rows:
+        value = value.sum(-1) if kind == "kl_divergence" else value.mean(-1)
+    return np.asarray(value.mean()) if mean else value
 
 
 def _pointwise_samples() -> Any:
@@ -108,10 +110,13 @@ def _pointwise_samples() -> Any:
             y = draw(*shape) * 0.9 + 0.01
             samples.append(sample(kind, y, draw(*shape, seed=1) * 0.97, number))
         samples.append(sample(kind, draw(33), draw(33, seed=1) * 0.97, number, rows=False))
+        for shape in [(1, 1), (7, 3), (300, 60)]:
+            y, x = draw(*shape) * 0.9 + 0.01, draw(*shape, seed=1) * 0.97
+            samples.append(sample(kind, y, x, number, mean=True))
     return samples
 
 
-_CLASSES = [(5, 3), (1, 1), (7, 10), (3, 65), (2, 3, 16), (0, 4), (2, 1000)]
+_CLASSES = [(5, 3), (1, 1), (37, 10), (3, 65), (2, 3, 16), (0, 4), (2, 1000)]
 # The one probability of a single class is cut to 1 - 1e-7, which float32 cannot hold.
 _SEVERAL = [s for s in _CLASSES if s[-1] > 1]
 
@@ -191,7 +196,7 @@ CASES = [
         _pointwise_samples,
         _pointwise,
         dtypes=FLOATS + HALVES,
-        reduction=lambda kind, y, x, *_, **__: x.shape[-1],
+        reduction=lambda kind, y, x, *_, mean=False, **__: x.size if mean else x.shape[-1],
         bad=[
             Bad(sample("huber", np.ones(3), np.ones((3, 1))), ValueError, r"\(3,\).*\(3, 1\)"),
             Bad(sample("hubert", np.ones(3), np.ones(3)), ValueError, "did you mean 'huber'"),
