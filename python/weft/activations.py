@@ -107,14 +107,26 @@ def get(identifier: Any) -> Activation:
 
 
 def serialize(activation: Any) -> Any:
-    """The name of an activation, or the configuration of a custom one."""
+    """The name of an activation, or the configuration of a custom one.
+
+    Example:
+        >>> import weft
+        >>> weft.activations.serialize(weft.activations.relu)
+        'relu'
+    """
     from weft.saving.serialization import serialize as serialize_object
 
     return serialize_object(activation)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The activation of a name or configuration."""
+    """The activation of a name or configuration.
+
+    Example:
+        >>> import weft
+        >>> weft.activations.deserialize("relu")([-1.0, 2.0]).tolist()
+        [0.0, 2.0]
+    """
     from weft.saving.serialization import deserialize as deserialize_object
 
     return get(deserialize_object(config, custom_objects))

@@ -34,7 +34,15 @@ def floatx() -> str:
 
 
 def set_floatx(value: Any) -> None:
-    """Make a float type the default of layers made from now on."""
+    """Make a float type the default of layers made from now on.
+
+    Example:
+        >>> import weft
+        >>> weft.config.set_floatx("float64")
+        >>> weft.config.floatx()
+        'float64'
+        >>> weft.config.set_floatx("float32")
+    """
     dtype = as_dtype(value)
     if not dtype.is_floating:
         raise ValueError(f"set_floatx: {value!r} is no floating-point type")
@@ -42,24 +50,52 @@ def set_floatx(value: Any) -> None:
 
 
 def epsilon() -> float:
-    """The small number that keeps divisions and logarithms finite."""
+    """The small number that keeps divisions and logarithms finite.
+
+    Example:
+        >>> import weft
+        >>> weft.config.epsilon()
+        1e-07
+    """
     return float(_state["epsilon"])
 
 
 def set_epsilon(value: float) -> None:
-    """Change `epsilon`."""
+    """Change `epsilon`.
+
+    Example:
+        >>> import weft
+        >>> weft.config.set_epsilon(1e-6)
+        >>> weft.config.epsilon()
+        1e-06
+        >>> weft.config.set_epsilon(1e-7)
+    """
     if not value > 0:
         raise ValueError(f"set_epsilon: epsilon must be positive, got {value!r}")
     _state["epsilon"] = float(value)
 
 
 def image_data_format() -> str:
-    """Where images have their channels by default: ``"channels_last"`` unless changed."""
+    """Where images have their channels by default: ``"channels_last"`` unless changed.
+
+    Example:
+        >>> import weft
+        >>> weft.config.image_data_format()
+        'channels_last'
+    """
     return str(_state["image_data_format"])
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Change `image_data_format`."""
+    """Change `image_data_format`.
+
+    Example:
+        >>> import weft
+        >>> weft.config.set_image_data_format("channels_first")
+        >>> weft.layers.Conv2D(2, 3).data_format
+        'channels_first'
+        >>> weft.config.set_image_data_format("channels_last")
+    """
     _state["image_data_format"] = check_data_format(data_format)
 
 

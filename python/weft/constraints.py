@@ -192,14 +192,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(constraint: Constraint) -> Any:
-    """The configuration of a constraint, as JSON can hold it."""
+    """The configuration of a constraint, as JSON can hold it.
+
+    Example:
+        >>> import weft
+        >>> config = weft.constraints.serialize(weft.constraints.MaxNorm(3.0))
+        >>> config["class_name"]
+        'MaxNorm'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(constraint)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The constraint that `serialize` described."""
+    """The constraint that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.constraints.serialize(weft.constraints.MaxNorm(3.0))
+        >>> weft.constraints.deserialize(config).max_value
+        3.0
+    """
     from weft.saving import deserialize as deserialize_object
 
     return deserialize_object(config, custom_objects)

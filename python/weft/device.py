@@ -35,7 +35,13 @@ def check_device(name: str) -> str:
 
 
 def current_device() -> str:
-    """The device on which new tensors are placed by the calling thread."""
+    """The device on which new tensors are placed by the calling thread.
+
+    Example:
+        >>> from weft.device import current_device
+        >>> current_device()
+        'cpu'
+    """
     return _current.name
 
 

@@ -68,12 +68,26 @@ _global = DTypePolicy("float32")
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are given none."""
+    """The policy of layers that are given none.
+
+    Example:
+        >>> import weft
+        >>> weft.dtype_policies.dtype_policy().name
+        'float32'
+    """
     return _global
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Give layers made from now on another policy."""
+    """Give layers made from now on another policy.
+
+    Example:
+        >>> import weft
+        >>> weft.dtype_policies.set_dtype_policy("mixed_bfloat16")
+        >>> weft.layers.Dense(2).compute_dtype
+        weft.bfloat16
+        >>> weft.dtype_policies.set_dtype_policy("float32")
+    """
     global _global
     _global = get_policy(policy)
 
@@ -83,7 +97,13 @@ global_policy = dtype_policy
 
 
 def get_policy(identifier: Any) -> DTypePolicy:
-    """The policy that a layer's `dtype` argument means: a policy, name, dtype or configuration."""
+    """The policy that a layer's `dtype` argument means: a policy, name, dtype or configuration.
+
+    Example:
+        >>> import weft
+        >>> weft.dtype_policies.get("mixed_float16").compute_dtype
+        weft.float16
+    """
     if identifier is None:
         return _global
     if isinstance(identifier, DTypePolicy):

@@ -281,6 +281,11 @@ def compute_fans(shape: Any) -> tuple[float, float]:
     """How many inputs and outputs one unit of a weight of this shape has.
 
     A kernel is (*window, inputs, outputs); vectors count as both.
+
+    Example:
+        >>> from weft.initializers import compute_fans
+        >>> compute_fans((3, 3, 16, 32))
+        (144, 288)
     """
     shape = tuple(shape)
     if len(shape) < 1:
@@ -548,14 +553,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(initializer: Initializer) -> Any:
-    """The configuration of an initializer, as JSON can hold it."""
+    """The configuration of an initializer, as JSON can hold it.
+
+    Example:
+        >>> import weft
+        >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
+        >>> config["class_name"]
+        'Constant'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(initializer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The initializer that `serialize` described."""
+    """The initializer that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
+        >>> weft.initializers.deserialize(config).value
+        0.5
+    """
     from weft.saving import deserialize as deserialize_object
 
     return deserialize_object(config, custom_objects)

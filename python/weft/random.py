@@ -341,7 +341,13 @@ def _sizes(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
-    """See `weft.ops.dropout`."""
+    """See `weft.ops.dropout`.
+
+    Example:
+        >>> import weft
+        >>> weft.random.dropout([1.0, 1.0], 0.0).tolist()
+        [1.0, 1.0]
+    """
     return ops.dropout(inputs, rate, noise_shape, seed)
 
 

@@ -209,14 +209,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(regularizer: Regularizer) -> Any:
-    """The configuration of a regularizer, as JSON can hold it."""
+    """The configuration of a regularizer, as JSON can hold it.
+
+    Example:
+        >>> import weft
+        >>> config = weft.regularizers.serialize(weft.regularizers.L2(0.5))
+        >>> config["class_name"]
+        'L2'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(regularizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The regularizer that `serialize` described."""
+    """The regularizer that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.regularizers.serialize(weft.regularizers.L2(0.5))
+        >>> weft.regularizers.deserialize(config).l2
+        0.5
+    """
     from weft.saving import deserialize as deserialize_object
 
     return deserialize_object(config, custom_objects)

@@ -469,7 +469,13 @@ def from_dlpack(x: Any) -> Tensor:
 
 
 def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    """`data` as a tensor, without a copy where possible; tensors pass with their history."""
+    """`data` as a tensor, without a copy where possible; tensors pass with their history.
+
+    Example:
+        >>> from weft.tensor import as_tensor
+        >>> as_tensor([1, 2]).dtype
+        weft.int64
+    """
     if isinstance(data, Tensor):
         return data if dtype is None else data.astype(dtype, copy=False)
     if isinstance(data, _C.Tensor):

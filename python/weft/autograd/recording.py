@@ -76,7 +76,14 @@ class enable_grad(_RecordingMode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations of the calling thread are recorded for gradients."""
+    """Whether operations of the calling thread are recorded for gradients.
+
+    Example:
+        >>> import weft
+        >>> with weft.no_grad():
+        ...     weft.is_grad_enabled()
+        False
+    """
     return _state.recording
 
 

@@ -116,6 +116,14 @@ class CallbackList(Callback):
 
     Raises:
         TypeError: If one of them is not a `Callback`.
+
+    Example:
+        >>> import weft
+        >>> callbacks = weft.callbacks.CallbackList(add_history=True)
+        >>> callbacks.on_train_begin()
+        >>> callbacks.on_epoch_end(0, {"loss": 0.5})
+        >>> callbacks.callbacks[0].history
+        {'loss': [0.5]}
     """
 
     def __init__(

@@ -17,6 +17,14 @@ class History(Callback):
         epoch: Numbers of the epochs.
         history: For each logged name, a list of one value per epoch.
 
+    Example:
+        >>> import weft
+        >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit([[1.0, 2.0]], [[3.0]], epochs=2, verbose=0)
+        >>> history.epoch, len(history.history["loss"])
+        ([0, 1], 2)
+
     Follows keras.callbacks.History.
     """
 
@@ -69,6 +77,16 @@ class CSVLogger(Callback):
         filename: The file.
         separator: What stands between values.
         append: Go on with an existing file instead of replacing it.
+
+    Example:
+        >>> import tempfile, weft
+        >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> with tempfile.NamedTemporaryFile("r", suffix=".csv") as file:
+        ...     log = weft.callbacks.CSVLogger(file.name)
+        ...     _ = model.fit([[1.0, 2.0]], [[3.0]], epochs=2, verbose=0, callbacks=[log])
+        ...     [line.split(",")[0] for line in open(file.name)]
+        ['epoch', '0', '1']
 
     Follows keras.callbacks.CSVLogger.
     """

@@ -10,6 +10,13 @@ from weft.callbacks.callback import Callback, Logs, as_numbers
 class ProgbarLogger(Callback):
     """Show progress, times, samples per second and the logged numbers.
 
+    Example:
+        >>> import weft
+        >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> progress = weft.callbacks.ProgbarLogger()
+        >>> _ = model.fit([[1.0, 2.0]], [[3.0]], verbose=0, callbacks=[progress])
+
     Follows keras.callbacks.ProgbarLogger.
     """
 

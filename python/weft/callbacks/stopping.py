@@ -105,6 +105,16 @@ class TerminateOnNaN(Callback):
     Args:
         raise_error: Raise an error instead of stopping.
 
+    Example:
+        >>> import weft
+        >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+        >>> model.compile(weft.optimizers.SGD(1e30), "mse")
+        >>> stop = weft.callbacks.TerminateOnNaN()
+        >>> history = model.fit([[1.0, 2.0]], [[3.0]], epochs=9, verbose=0, callbacks=[stop])
+        Batch 0: the loss is inf, training stops
+        >>> len(history.epoch) < 9
+        True
+
     Follows keras.callbacks.TerminateOnNaN.
     """
 

@@ -25,6 +25,12 @@ def load_data(
         ImportError: Without scikit-learn; ``pip install weft[examples]`` brings it.
 
     Source: E. Alpaydin, C. Kaynak, "Optical recognition of handwritten digits", UCI repository.
+
+    Example:
+        >>> import weft
+        >>> (x_train, y_train), (x_test, y_test) = weft.datasets.digits.load_data()
+        >>> x_train.shape, x_test.shape
+        ((1438, 8, 8), (359, 8, 8))
     """
     try:
         from sklearn.datasets import load_digits

@@ -249,40 +249,96 @@ def _unit(x: Tensor, axis: int) -> Tensor:
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Add` as a function."""
+    """`Add` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.add([a, b]).tolist()
+        [[4.0, 6.0]]
+    """
     return Add(**kwargs)(inputs)
 
 
 def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Subtract` as a function."""
+    """`Subtract` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.subtract([a, b]).tolist()
+        [[-2.0, -2.0]]
+    """
     return Subtract(**kwargs)(inputs)
 
 
 def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Multiply` as a function."""
+    """`Multiply` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.multiply([a, b]).tolist()
+        [[3.0, 8.0]]
+    """
     return Multiply(**kwargs)(inputs)
 
 
 def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Average` as a function."""
+    """`Average` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.average([a, b]).tolist()
+        [[2.0, 3.0]]
+    """
     return Average(**kwargs)(inputs)
 
 
 def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Maximum` as a function."""
+    """`Maximum` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.maximum([a, b]).tolist()
+        [[3.0, 4.0]]
+    """
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """`Minimum` as a function."""
+    """`Minimum` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.minimum([a, b]).tolist()
+        [[1.0, 2.0]]
+    """
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
-    """`Concatenate` as a function."""
+    """`Concatenate` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.concatenate([a, b]).tolist()
+        [[1.0, 2.0, 3.0, 4.0]]
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Sequence[Any], axes: Any = -1, **kwargs: Any) -> Any:
-    """`Dot` as a function."""
+    """`Dot` as a function.
+
+    Example:
+        >>> import weft
+        >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
+        >>> weft.layers.dot([a, b]).tolist()
+        [[11.0]]
+    """
     return Dot(axes=axes, **kwargs)(inputs)

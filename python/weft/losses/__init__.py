@@ -131,14 +131,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(loss: Any) -> Any:
-    """The configuration of a loss, or the name of a function."""
+    """The configuration of a loss, or the name of a function.
+
+    Example:
+        >>> import weft
+        >>> config = weft.losses.serialize(weft.losses.Huber(delta=2.0))
+        >>> config["class_name"]
+        'Huber'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(loss)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The loss that `serialize` described."""
+    """The loss that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.losses.serialize(weft.losses.Huber(delta=2.0))
+        >>> weft.losses.deserialize(config).name
+        'huber_loss'
+    """
     if isinstance(config, str):
         return get(config)
     from weft.saving import deserialize as deserialize_object

@@ -202,14 +202,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(metric: Any) -> Any:
-    """The configuration of a metric, or the name of a function."""
+    """The configuration of a metric, or the name of a function.
+
+    Example:
+        >>> import weft
+        >>> config = weft.metrics.serialize(weft.metrics.MeanSquaredError(name="mse"))
+        >>> config["class_name"]
+        'MeanSquaredError'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(metric)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The metric that `serialize` described."""
+    """The metric that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.metrics.serialize(weft.metrics.MeanSquaredError(name="mse"))
+        >>> weft.metrics.deserialize(config).name
+        'mse'
+    """
     if isinstance(config, str):
         return get(config)
     from weft.saving import deserialize as deserialize_object

@@ -51,14 +51,28 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """The configuration of an optimizer, as JSON can hold it."""
+    """The configuration of an optimizer, as JSON can hold it.
+
+    Example:
+        >>> import weft
+        >>> config = weft.optimizers.serialize(weft.optimizers.SGD(momentum=0.5))
+        >>> config["class_name"]
+        'SGD'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(optimizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The optimizer that `serialize` described."""
+    """The optimizer that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> config = weft.optimizers.serialize(weft.optimizers.SGD(momentum=0.5))
+        >>> weft.optimizers.deserialize(config).momentum
+        0.5
+    """
     from weft.saving import deserialize as deserialize_object
 
     return deserialize_object(config, custom_objects)

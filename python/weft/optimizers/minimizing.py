@@ -21,6 +21,12 @@ class Minimum:
         value: The function there.
         steps: How many steps were made.
         history: The function before each step.
+
+    Example:
+        >>> import weft
+        >>> found = weft.minimize(lambda x: weft.ops.sum(x * x), [1.0, -2.0])
+        >>> found.value < found.history[0], len(found.history) == found.steps
+        (True, True)
     """
 
     x: Tensor

@@ -18,14 +18,34 @@ serialize_keras_object = serialize
 
 
 def load_model(*args: Any, **kwargs: Any) -> Any:
-    """See `weft.models.load_model`."""
+    """See `weft.models.load_model`.
+
+    Example:
+        >>> import os, tempfile, weft
+        >>> model = weft.Sequential([weft.Input((3,)), weft.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "model.weft")
+        ...     weft.saving.save_model(model, path)
+        ...     weft.saving.load_model(path).count_params()
+        8
+    """
     from weft.saving.model_file import load_model
 
     return load_model(*args, **kwargs)
 
 
 def save_model(*args: Any, **kwargs: Any) -> None:
-    """See `weft.Model.save`."""
+    """See `weft.Model.save`.
+
+    Example:
+        >>> import os, tempfile, weft
+        >>> model = weft.Sequential([weft.Input((3,)), weft.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "model.weft")
+        ...     weft.saving.save_model(model, path)
+        ...     weft.saving.load_model(path).count_params()
+        8
+    """
     from weft.saving.model_file import save_model
 
     save_model(*args, **kwargs)

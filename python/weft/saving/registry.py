@@ -60,7 +60,16 @@ register_keras_serializable = register_serializable
 
 
 def get_registered_name(item: Any) -> str | None:
-    """The name `item` was registered under, or None."""
+    """The name `item` was registered under, or None.
+
+    Example:
+        >>> import weft
+        >>> @weft.saving.register_keras_serializable("examples")
+        ... class Halve(weft.layers.Layer):
+        ...     pass
+        >>> weft.saving.get_registered_name(Halve)
+        'examples>Halve'
+    """
     try:
         return _by_object.get(item)
     except TypeError:  # unhashable, so never registered
@@ -68,7 +77,16 @@ def get_registered_name(item: Any) -> str | None:
 
 
 def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The class or function of a registered or custom name, or None."""
+    """The class or function of a registered or custom name, or None.
+
+    Example:
+        >>> import weft
+        >>> @weft.saving.register_keras_serializable("examples")
+        ... class Thirds(weft.layers.Layer):
+        ...     pass
+        >>> weft.saving.get_registered_object("examples>Thirds") is Thirds
+        True
+    """
     for scope in (custom_objects or {}, *reversed(_scopes.stack), _by_name):
         if name in scope:
             return scope[name]

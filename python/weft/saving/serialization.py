@@ -112,6 +112,12 @@ def deserialize(
 
     Raises:
         ValueError: If a class or function is unknown, or code is met in safe mode.
+
+    Example:
+        >>> import weft
+        >>> config = weft.saving.serialize(weft.layers.Dense(3))
+        >>> weft.saving.deserialize(config).units
+        3
     """
     if custom_objects:
         with CustomObjectScope(custom_objects):

@@ -23,7 +23,14 @@ INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 
 @dataclass(frozen=True)
 class Sample:
-    """One call: positional arguments (NumPy arrays stand for tensors) and keywords."""
+    """One call: positional arguments (NumPy arrays stand for tensors) and keywords.
+
+    Example:
+        >>> import numpy as np
+        >>> from weft.testing import sample
+        >>> sample(np.ones((2, 3)), axis=1)
+        float64[2, 3], axis=1
+    """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -38,6 +45,12 @@ def sample(*args: Any, **kwargs: Any) -> Sample:
 
     Floating arrays are given in float64 and converted to the dtype under test; integer and boolean
     arrays keep their dtype unless the case lists integer dtypes and `cast` says otherwise.
+
+    Example:
+        >>> import numpy as np
+        >>> from weft.testing import sample
+        >>> sample(np.ones((2, 3)), axis=1).kwargs
+        {'axis': 1}
     """
     return Sample(args, kwargs)
 
@@ -74,6 +87,12 @@ class OpCase:
         bench: Calls with sizes from real networks, for weft.bench.
         covers: Further public names that this case stands for (aliases, methods).
         name: Name of the operation.
+
+    Example:
+        >>> import numpy as np, weft
+        >>> from weft.testing import OpCase, sample
+        >>> OpCase(weft.ops.square, [sample(np.ones(3))], np.square, ulps=0)
+        square
     """
 
     op: Callable[..., Any]

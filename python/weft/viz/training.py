@@ -49,6 +49,14 @@ def plot_history(history: Any, path: Path | None = None) -> Any:
     Raises:
         ImportError: Without matplotlib.
         ValueError: If there is no epoch.
+
+    Example:
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> from weft.viz import plot_history
+        >>> figure = plot_history({"loss": [0.5, 0.25], "val_loss": [0.5, 0.375]})
+        >>> len(figure.axes)
+        1
     """
     curves = getattr(history, "history", history)
     curves = {
@@ -97,7 +105,16 @@ def confusion_matrix(y_true: Any, y_pred: Any, classes: int | None = None) -> np
 def plot_confusion(
     y_true: Any, y_pred: Any, names: Sequence[str] | None = None, path: Path | None = None
 ) -> Any:
-    """Draw the confusion matrix of class numbers; see `confusion_matrix`."""
+    """Draw the confusion matrix of class numbers; see `confusion_matrix`.
+
+    Example:
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> from weft.viz import plot_confusion
+        >>> figure = plot_confusion([0, 1, 1], [0, 1, 0], names=["cat", "dog"])
+        >>> figure.axes[0].get_xlabel()
+        'predicted'
+    """
     table = confusion_matrix(y_true, y_pred)
     labels = list(names) if names is not None else [str(i) for i in range(len(table))]
     plt = _pyplot()
@@ -130,6 +147,15 @@ def plot_mistakes(
         count: How many to draw at most.
         names: Names of the classes.
         path: Save the picture there.
+
+    Example:
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> import numpy as np
+        >>> from weft.viz import plot_mistakes
+        >>> figure = plot_mistakes(np.zeros((2, 4, 4)), [0, 1], [[0.25, 0.75], [0.125, 0.875]])
+        >>> figure.axes[0].get_title()
+        '1 (75%)\\ntrue 0'
     """
     probabilities, truth = np.asarray(probabilities), np.asarray(y_true, "int64").ravel()
     found = probabilities.argmax(-1)

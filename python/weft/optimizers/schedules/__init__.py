@@ -26,14 +26,30 @@ __all__ = [
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
-    """The configuration of a schedule, as JSON can hold it."""
+    """The configuration of a schedule, as JSON can hold it.
+
+    Example:
+        >>> import weft
+        >>> decay = weft.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+        >>> config = weft.optimizers.schedules.serialize(decay)
+        >>> config["class_name"]
+        'ExponentialDecay'
+    """
     from weft.saving import serialize as serialize_object
 
     return serialize_object(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> LearningRateSchedule:
-    """The schedule that `serialize` described."""
+    """The schedule that `serialize` described.
+
+    Example:
+        >>> import weft
+        >>> decay = weft.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+        >>> config = weft.optimizers.schedules.serialize(decay)
+        >>> weft.optimizers.schedules.deserialize(config).decay_rate
+        0.5
+    """
     from weft.saving import deserialize as deserialize_object
 
     schedule: LearningRateSchedule = deserialize_object(config, custom_objects)
