@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 
 #include "bindings/binding.h"
@@ -263,14 +264,14 @@ class UpdatePlan {
  public:
   UpdatePlan(const UpdateSettings& settings, std::vector<Tensor> parameters,
              std::vector<Tensor> slots, std::vector<bool> decayed, Tensor rate, Tensor iterations,
-             const Tensor* momentum_product)
+             const std::optional<Tensor>& momentum_product)
       : settings_(settings),
         parameters_(std::move(parameters)),
         slots_(std::move(slots)),
         decayed_(std::move(decayed)),
         rate_(std::move(rate)),
         iterations_(std::move(iterations)),
-        momentum_product_(momentum_product ? *momentum_product : Tensor()) {
+        momentum_product_(momentum_product.value_or(Tensor())) {
     for (const Tensor& t : parameters_) parameter_list_.push_back(&t);
     for (const Tensor& t : slots_) slot_list_.push_back(&t);
   }
@@ -322,9 +323,9 @@ WEFT_BINDING(optimizer) {
       .def_property_readonly("slot_count", &slot_count);
   py::class_<UpdatePlan>(m, "UpdatePlan")
       .def(py::init<const UpdateSettings&, std::vector<Tensor>, std::vector<Tensor>,
-                    std::vector<bool>, Tensor, Tensor, const Tensor*>(),
+                    std::vector<bool>, Tensor, Tensor, const std::optional<Tensor>&>(),
            py::arg("settings"), py::arg("parameters"), py::arg("slots"), py::arg("decayed"),
-           py::arg("rate"), py::arg("iterations"), py::arg("momentum_product") = nullptr)
+           py::arg("rate"), py::arg("iterations"), py::arg("momentum_product") = py::none())
       .def("update", &UpdatePlan::update, py::arg("gradients"));
   m.def(
       "sums_of_squares",
