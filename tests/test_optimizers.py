@@ -322,7 +322,7 @@ def test_the_learning_rate_can_be_set_and_scheduled():
     for _ in range(2):
         optimizer.apply([weft.tensor([1.0])], [v])
     assert v.tolist() == [-1.5]
-    with pytest.raises(TypeError, match="PiecewiseConstantDecay.*0.1"):
+    with pytest.raises(TypeError, match=r"PiecewiseConstantDecay.*0\.1"):
         optimizer.learning_rate = 0.1
 
 

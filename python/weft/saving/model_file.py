@@ -25,7 +25,16 @@ FORMAT = 1
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write `model` to one file; see `Model.save`."""
+    """Write `model` to one file; see `Model.save`.
+
+    Example:
+        >>> import os, tempfile, weft
+        >>> model = weft.Sequential([weft.Input((3,)), weft.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     weft.models.save_model(model, os.path.join(folder, "model.weft"))
+        ...     os.listdir(folder)
+        ['model.weft']
+    """
     path = files.target("save", filepath, ENDINGS, overwrite)
     entries = _entries(model)
 
