@@ -227,6 +227,21 @@ def test_meta_tensors_take_no_memory():
 # --- threads and processes -----------------------------------------------------------------------
 
 
+def test_regions_of_changing_size_never_mix_on_a_crowded_machine():
+    # More workers than cores, so that some are interrupted while they claim a chunk: one that woke
+    # up between two regions once took a chunk of a region whose body was not set yet (segfault).
+    before = weft.num_threads()
+    few, many = (weft.tensor(np.arange(n * 32768, dtype="float32")) for n in (3, 12))
+    try:
+        weft.set_num_threads(8)
+        for _ in range(150):
+            for x in (few, many):
+                y = (x + x).numpy()
+                assert y[-1] == 2.0 * (x.size - 1) and y[x.size // 2] == 2.0 * (x.size // 2)
+    finally:
+        weft.set_num_threads(before)
+
+
 def test_number_of_threads_is_checked():
     with pytest.raises(ValueError, match="at least 1"):
         weft.set_num_threads(0)

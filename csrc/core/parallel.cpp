@@ -29,6 +29,9 @@ namespace {
 // (research/cpu.md, section 8). A longer spin would burn a core that somebody else may need.
 constexpr int kSpins = 10'000;
 
+// A chunk number that no region has: nothing can be claimed.
+constexpr uint64_t kClosed = 0xffffffff;
+
 inline void pause_briefly() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -56,11 +59,14 @@ class Pool {
   }
 
   void run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
+    const uint32_t region = region_.load(std::memory_order_relaxed) + 1;
+    // Closed first: a worker that was interrupted inside claim() still holds the last region's word,
+    // and would otherwise take a chunk as soon as chunks_ allows it, while body_ is half replaced.
+    claim_.store(uint64_t{region} << 32 | kClosed, std::memory_order_seq_cst);
     body_ = body;
     context_ = context;
-    chunks_.store(chunks, std::memory_order_relaxed);
     unfinished_.store(chunks, std::memory_order_relaxed);
-    const uint32_t region = region_.load(std::memory_order_relaxed) + 1;
+    chunks_.store(chunks, std::memory_order_release);
     claim_.store(uint64_t{region} << 32, std::memory_order_release);
     region_.store(region, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) {
@@ -87,7 +93,7 @@ class Pool {
     for (;;) {
       if (static_cast<uint32_t>(word >> 32) != region) return false;
       chunk = static_cast<uint32_t>(word);
-      if (chunk >= chunks_.load(std::memory_order_relaxed)) return false;
+      if (chunk >= chunks_.load(std::memory_order_acquire)) return false;
       if (claim_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel)) return true;
     }
   }
