@@ -256,12 +256,13 @@ def tensors(
 
 def _tensors(structure: Any, name: str, float_dtype: str) -> Any:
     if type(structure) is np.ndarray and structure.dtype == float_dtype:
-        return Tensor(_C.from_numpy(structure))
+        return wrap(_read_only(structure))
     if structure is None or isinstance(structure, Tensor):
         return structure
     if is_leaf(structure):
-        return wrap(as_array_of(structure, name, float_dtype))
-    return map_structure(wrap, as_arrays(structure, name, float_dtype))
+        return wrap(_read_only(as_array_of(structure, name, float_dtype)))
+    arrays = as_arrays(structure, name, float_dtype)
+    return map_structure(lambda array: wrap(_read_only(array)), arrays)
 
 
 def as_array_of(value: Any, name: str, float_dtype: str) -> Array:

@@ -1,0 +1,309 @@
+"""One step of training: compile, forward, loss, gradients, update, metrics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from weft.autograd import grad, no_grad
+from weft.data.sources import unpack
+from weft.tensor import Tensor
+from weft.training import arguments, inspection
+from weft.training.compile_utils import Average, CompiledLoss, CompiledMetrics
+from weft.training.outputs import output_names
+
+Logs = dict[str, Any]
+
+
+class Compiled:
+    """What `compile` was given, and what is derived from it once the model is built.
+
+    An object of its own, because a layer looks for its weights among its attributes.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
+        self.loss = None if loss is None else CompiledLoss(loss, loss_weights)
+        self.loss_tracker = Average("loss")
+        self.metrics = CompiledMetrics(metrics, weighted=False)
+        self.weighted_metrics = CompiledMetrics(weighted_metrics, weighted=True)
+        self.variables: list[Any] = []  # all variables of the model
+        self.regularized: list[Any] = []
+        self.own_losses = False  # whether the model's class defines `losses`
+        self.takes_training: bool | None = None  # whether an overridden compute_loss does
+        self.checked: Any = None  # kind of the last batch that was checked
+
+
+class Step:
+    """What a model does with one batch; `weft.training.trainer.Trainer` feeds it."""
+
+    optimizer: Any = None
+    loss: Any = None
+    stop_training = False
+    history: Any = None
+    compiled = False
+    run_eagerly = False
+    auto_scale_loss = True
+    _compiled: Any = None
+    _compile_arguments: Any = None
+    _initial_epoch: Any = None  # set by BackupAndRestore: where to go on
+    _position: Any = None  # epoch, batch and generator of a running fit
+    _explain_loss: Any = None  # called with a loss that is not finite, inside `fit`
+
+    # --- compile ---------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        **unknown: Any,
+    ) -> None:
+        """Choose what training minimises, and how.
+
+        Args:
+            optimizer: Name or object.
+            loss: Name, function ``f(y_true, y_pred)`` or object; a list or dict of them for
+                several outputs (None for an output without loss).
+            loss_weights: Factors of the losses, in a list or dict.
+            metrics: Names, functions or objects; lists or dicts of lists for several outputs.
+            weighted_metrics: Metrics that take sample and class weights.
+            run_eagerly: Every step of weft runs eagerly; both values are the same today.
+            steps_per_execution: Must be 1.
+            jit_compile: ``"auto"`` or False.
+            auto_scale_loss: Let an optimizer with a loss scale apply it.
+
+        Raises:
+            ValueError: For unknown names and impossible options.
+            TypeError: For an unknown argument.
+
+        Example:
+            >>> import weft
+            >>> model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1)])
+            >>> model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+        """
+        arguments.refuse_unknown(Step.compile, unknown)
+        arguments.check_compile_options(
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        )
+        from weft import optimizers
+
+        self._compiled = Compiled(loss, loss_weights, metrics, weighted_metrics)
+        given = isinstance(optimizer, optimizers.Optimizer)
+        self.optimizer = optimizer if given else optimizers.get(optimizer)
+        self.loss = loss
+        self.run_eagerly = run_eagerly
+        self.auto_scale_loss = auto_scale_loss
+        self.stop_training = False
+        self.compiled = True
+        self._compile_arguments = {
+            "optimizer": self.optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "auto_scale_loss": auto_scale_loss,
+        }
+        inspection.warn_at_compile(self)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile`, None before it was called."""
+        return None if self._compile_arguments is None else dict(self._compile_arguments)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        self.compile(**config)
+
+    def _require_compiled(self, method: str, optimizer: bool = True) -> None:
+        if not self.compiled or (optimizer and self.optimizer is None):
+            raise ValueError(
+                f"{method}: call compile() first, for example model.compile(optimizer='adam', "
+                "loss='mse')"
+            )
+
+    # --- one step --------------------------------------------------------------------------------
+
+    def train_step(self, data: Any) -> Logs:
+        """One update on one batch; returns the logs.
+
+        Override it for training of another kind: `data` is ``(x,)``, ``(x, y)`` or
+        ``(x, y, sample_weight)``, and what it returns is logged.
+        """
+        x, y, sample_weight = unpack(data)
+        y_pred = self(x, training=True)  # type: ignore[operator]
+        loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=True)
+        self._count_loss(loss, x, data)
+        variables = self._variables_to_train()
+        scaled = self.optimizer.scale_loss(loss) if self.auto_scale_loss else loss
+        self.optimizer.apply(grad(scaled, variables, allow_unused=True), variables)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def test_step(self, data: Any) -> Logs:
+        """The loss and metrics of one batch."""
+        x, y, sample_weight = unpack(data)
+        y_pred = self(x, training=False)  # type: ignore[operator]
+        if self._has_loss():
+            loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=False)
+            self._compiled.loss_tracker.update_state(loss.item(), _rows(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for one batch."""
+        return self(unpack(data)[0], training=False)  # type: ignore[operator]
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The loss that is minimised: that of `compile` and those added by layers.
+
+        Raises:
+            ValueError: If there is no loss, or no targets for it.
+        """
+        compiled = self._compiled
+        total = None
+        if compiled.loss is not None:
+            if not compiled.loss.built:
+                compiled.loss.build(output_names(self, y_pred, _count(y_pred)))
+            if y is None:
+                raise ValueError(
+                    "there are no targets: give y (or batches (x, y)), or compile without a loss"
+                )
+            total = compiled.loss(y, y_pred, sample_weight)
+        for extra in self._added_losses():
+            total = extra if total is None else total + extra
+        if total is None:
+            raise ValueError(
+                "there is nothing to minimise: compile with a loss, or add one with add_loss"
+            )
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
+        """Count a batch in the metrics and return all values."""
+        compiled = self._compiled
+        with no_grad():
+            for group in (compiled.metrics, compiled.weighted_metrics):
+                if not group.given:
+                    continue
+                if not group.built:
+                    names = output_names(self, y_pred, _count(y_pred))
+                    taken = [] if group is compiled.metrics else compiled.metrics.names_logged
+                    group.build(names, y, y_pred, taken)
+                group.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> Logs:
+        """The current value of every metric, by name."""
+        compiled = self._compiled
+        logs: Logs = {}
+        if self._has_loss() or compiled.loss_tracker.rows:
+            logs["loss"] = compiled.loss_tracker.result()
+        if compiled.loss is not None:
+            for tracker in compiled.loss.trackers:
+                logs[tracker.name] = tracker.result()
+        compiled.metrics.add_results(logs)
+        compiled.weighted_metrics.add_results(logs)
+        for metric in self._own_metrics():
+            value = metric.result()
+            logs.update(value if isinstance(value, dict) else {metric.name: value})
+        return logs
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The loss, the metrics of `compile`, and metrics among the model's attributes."""
+        compiled = self._compiled
+        if compiled is None:
+            return self._own_metrics()
+        trackers = compiled.loss.trackers if compiled.loss is not None else []
+        return [
+            compiled.loss_tracker,
+            *trackers,
+            *compiled.metrics.metrics,
+            *compiled.weighted_metrics.metrics,
+            *self._own_metrics(),
+        ]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names in the logs; complete once a batch was seen."""
+        if self._compiled is None:
+            return [metric.name for metric in self.metrics]
+        return list(self.get_metrics_result())
+
+    def reset_metrics(self) -> None:
+        """Forget the counts of all metrics; `fit` does it before each epoch."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _own_metrics(self) -> list[Any]:
+        """Metrics among the attributes; looked for again when attributes were added."""
+        own = self.__dict__.get("_metrics_found")
+        if own is None or own.attributes != len(self.__dict__):
+            own = self.__dict__["_metrics_found"] = inspection.MetricsFound()
+            own.look_at(self.__dict__)
+        return own.metrics
+
+    def _has_loss(self) -> bool:
+        return self._compiled.loss is not None or bool(self._added_losses())
+
+    def _loss_of_batch(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool
+    ) -> Any:
+        """`compute_loss`, which users may have written without `training`."""
+        compiled = self._compiled
+        if compiled.takes_training is None:
+            compiled.takes_training = inspection.takes(self.compute_loss, "training")
+        options = {"training": training} if compiled.takes_training else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **options)
+
+    def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
+        value = loss.item()
+        if self._explain_loss is not None and not math.isfinite(value):
+            self._explain_loss(value, data)
+        self._compiled.loss_tracker.update_state(value, _rows(x))
+
+    def _variables_to_train(self) -> list[Any]:
+        """The trainable variables, looked up once: walking a deep model at each step is slow."""
+        compiled = self._compiled
+        if not compiled.variables:
+            self._find_variables()
+        return [v for v in compiled.variables if v._trainable]
+
+    def _find_variables(self) -> None:
+        compiled = self._compiled
+        self.__dict__.pop("_float_dtype", None)
+        compiled.variables = list(self.variables) if self.trainable else []  # type: ignore[attr-defined]
+        compiled.own_losses = inspection.own_losses(self)
+        compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
+
+    def _added_losses(self) -> list[Any]:
+        compiled = self._compiled
+        if not compiled.variables:
+            self._find_variables()
+        if not (self._noisy or compiled.regularized or compiled.own_losses):  # type: ignore[attr-defined]
+            return []
+        return list(self.losses)  # type: ignore[attr-defined]
+
+
+def _rows(x: Any) -> int:
+    while not isinstance(x, Tensor):
+        if isinstance(x, dict):
+            x = list(x.values())
+        if not x:
+            return 1
+        x = x[0]
+    return x.shape[0] if x.ndim else 1
+
+
+def _count(y_pred: Any) -> int:
+    return len(y_pred) if isinstance(y_pred, (dict, list, tuple)) else 1
