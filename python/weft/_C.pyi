@@ -321,7 +321,7 @@ class UpdatePlan:
         decayed: collections.abc.Sequence[bool],
         rate: Tensor,
         iterations: Tensor,
-        momentum_product: Tensor = None,
+        momentum_product: Tensor | None = None,
     ) -> None: ...
     def update(self, gradients: collections.abc.Sequence) -> None: ...
 
@@ -880,7 +880,7 @@ def pointwise_loss(
     y: Tensor,
     x: Tensor,
     number: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    rows: bool = True,
+    reduction: str = "rows",
 ) -> Tensor: ...
 def pointwise_loss_backward(
     kind: str,
@@ -888,7 +888,7 @@ def pointwise_loss_backward(
     y: Tensor,
     x: Tensor,
     number: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    rows: bool = True,
+    reduction: str = "rows",
 ) -> Tensor: ...
 def power(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
@@ -1061,6 +1061,7 @@ def softmax_cross_entropy(
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     ignore_class: typing.SupportsInt | typing.SupportsIndex | None = None,
     epsilon: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    mean: bool = False,
 ) -> tuple[Tensor, Tensor]: ...
 def softmax_cross_entropy_backward(
     dloss: Tensor,

@@ -15,30 +15,47 @@ import numpy as np
 from weft import ops, random
 from weft.dtypes import as_dtype
 from weft.errors import did_you_mean, module_getattr
-from weft.lookup import find, name_table, snake_case
+from weft.lookup import find, name_table
 from weft.tensor import Tensor, as_tensor
 
-_CLASSES = [
+__all__ = [
     "Constant",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
     "Identity",
+    "IdentityInitializer",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
     "Orthogonal",
+    "OrthogonalInitializer",
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "constant",
+    "deserialize",
+    "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "serialize",
+    "truncated_normal",
+    "variance_scaling",
+    "zeros",
 ]
-_FUNCTIONS = [snake_case(name) for name in _CLASSES if name != "Initializer"]
-_ALIASES = ["IdentityInitializer", "OrthogonalInitializer"]
-__all__ = [*_CLASSES, *_FUNCTIONS, *_ALIASES, "deserialize", "get", "serialize"]
 
 
 class Initializer:
@@ -91,6 +108,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         return ops.zeros(shape, dtype=dtype or "float32")
 
 
@@ -106,6 +124,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         return ops.ones(shape, dtype=dtype or "float32")
 
 
@@ -127,6 +146,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         value = as_tensor(self.value).astype(dtype or "float32", copy=False)
         return ops.copy(ops.broadcast_to(value, shape))
 
@@ -156,6 +176,7 @@ class Identity(Initializer):
         self.gain = gain
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         shape = tuple(shape)
         if len(shape) != 2:
             raise ValueError(f"Identity: the weight must be a matrix, got shape {shape}")
@@ -208,6 +229,7 @@ class RandomNormal(_Random):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         return random.normal(
             shape, mean=self.mean, stddev=self.stddev, dtype=dtype or "float32", seed=self.seed
         )
@@ -238,6 +260,7 @@ class TruncatedNormal(_Random):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         return random.truncated_normal(
             shape, mean=self.mean, stddev=self.stddev, dtype=dtype or "float32", seed=self.seed
         )
@@ -268,6 +291,7 @@ class RandomUniform(_Random):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         return random.uniform(
             shape, minval=self.minval, maxval=self.maxval, dtype=dtype or "float32", seed=self.seed
         )
@@ -357,6 +381,7 @@ class VarianceScaling(_Random):
         )
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         fan_in, fan_out = self._fans(tuple(shape))
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -499,6 +524,7 @@ class Orthogonal(_Random):
         self.gain = gain
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        """A value of this shape and dtype."""
         shape = tuple(shape)
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: the weight needs at least two axes, got shape {shape}")
@@ -526,7 +552,23 @@ he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunN
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
 TABLE = name_table(
-    [globals()[name] for name in _CLASSES if name != "Initializer"],
+    [
+        Constant,
+        GlorotNormal,
+        GlorotUniform,
+        HeNormal,
+        HeUniform,
+        Identity,
+        LecunNormal,
+        LecunUniform,
+        Ones,
+        Orthogonal,
+        RandomNormal,
+        RandomUniform,
+        TruncatedNormal,
+        VarianceScaling,
+        Zeros,
+    ],
     {
         "one": Ones,
         "zero": Zeros,

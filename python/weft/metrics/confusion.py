@@ -24,7 +24,8 @@ def even_thresholds(count: int) -> list[float]:
 def safe_divide(a: Any, b: Any) -> np.ndarray[Any, Any]:
     """``a / b``, and 0 where b is 0."""
     a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
-    return np.divide(a, b, out=np.zeros(a.shape), where=b != 0)
+    quotient: np.ndarray[Any, Any] = np.divide(a, b, out=np.zeros(a.shape), where=b != 0)
+    return quotient
 
 
 class ConfusionMetric(Metric):
