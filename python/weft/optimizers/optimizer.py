@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,24 +10,11 @@ import numpy as np
 
 from weft import _C
 from weft.autograd import enable_grad, grad
-from weft.errors import did_you_mean
 from weft.lookup import snake_case, unique_name
+from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.schedules.schedule import LearningRateSchedule
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
-
-# Arguments that every optimizer takes, with their defaults.
-COMMON: dict[str, Any] = {
-    "weight_decay": None,
-    "clipnorm": None,
-    "clipvalue": None,
-    "global_clipnorm": None,
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
-}
 
 
 class Optimizer:
@@ -71,14 +57,9 @@ class Optimizer:
     slot_names: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: Any = 0.001, name: str | None = None, **common: Any) -> None:
-        for key in common:
-            if key not in COMMON:
-                known = [*_own_arguments(type(self)), *COMMON]
-                raise TypeError(
-                    f"{type(self).__name__}: unknown argument {key!r}{did_you_mean(key, known)}"
-                )
+        check_known(type(self), common)
         options = {**COMMON, **common}
-        self._check_common(options)
+        check_common(type(self).__name__, options)
         self.name = name if name is not None else unique_name(snake_case(type(self).__name__))
         self.weight_decay: float | None = options["weight_decay"]
         self.clipnorm: float | None = options["clipnorm"]
@@ -479,73 +460,8 @@ class Optimizer:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
-    def _check_common(self, options: dict[str, Any]) -> None:
-        limits = [k for k in ("clipnorm", "clipvalue", "global_clipnorm") if options[k] is not None]
-        if len(limits) > 1:
-            raise ValueError(
-                f"{type(self).__name__}: only one of clipnorm, clipvalue and global_clipnorm can "
-                f"be set, got {' and '.join(limits)}"
-            )
-        for key in ("clipnorm", "clipvalue", "global_clipnorm", "loss_scale_factor"):
-            if options[key] is not None:
-                self._check_number(key, options[key], above=0.0)
-        for key in ("ema_overwrite_frequency", "gradient_accumulation_steps"):
-            value = options[key]
-            least = 2 if key == "gradient_accumulation_steps" else 1
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if value is not None and not (whole and value >= least):
-                raise ValueError(
-                    f"{type(self).__name__}: {key} must be an integer of at least {least}, got "
-                    f"{value!r}"
-                )
-        self._check_number("ema_momentum", options["ema_momentum"], least=0.0, most=1.0)
-        if options["weight_decay"] is not None:
-            self._check_number("weight_decay", options["weight_decay"], least=0.0)
-
-    def _check_number(
-        self,
-        name: str,
-        value: Any,
-        *,
-        least: float | None = None,
-        above: float | None = None,
-        most: float | None = None,
-        below: float | None = None,
-    ) -> float:
-        """`value` as a float, if it is a number within the bounds; else ValueError."""
-        bounds = [
-            (f"at least {least}", least is None or value is None or _compare(value, least) >= 0),
-            (f"above {above}", above is None or _compare(value, above) > 0),
-            (f"at most {most}", most is None or _compare(value, most) <= 0),
-            (f"below {below}", below is None or _compare(value, below) < 0),
-        ]
-        if not _is_number(value) or not all(ok for _, ok in bounds):
-            given = (least, above, most, below)
-            words = [
-                text for (text, _), bound in zip(bounds, given, strict=True) if bound is not None
-            ]
-            raise ValueError(
-                f"{type(self).__name__}: {name} must be a number {' and '.join(words)}, got "
-                f"{value!r}"
-            )
-        return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and np.isfinite(value)
-    )
-
-
-def _compare(value: Any, bound: float) -> float:
-    return float(value) - bound if _is_number(value) else float("nan")
-
-
-def _own_arguments(kind: type) -> list[str]:
-    parameters = inspect.signature(kind).parameters.values()
-    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    def _check_number(self, name: str, value: Any, **bounds: float) -> float:
+        return check_number(type(self).__name__, name, value, **bounds)
 
 
 def _counter(owner: str, name: str) -> Variable:

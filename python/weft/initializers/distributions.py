@@ -1,9 +1,4 @@
-"""First values of weights (names, arguments and distributions of keras.initializers).
-
-An initializer is called with a shape and a dtype. Random ones take a seed: None draws from
-weft.random's global generator (so `weft.utils.set_random_seed` makes runs repeat), an integer gives
-the same values at every call.
-"""
+"""Random initializers."""
 
 from __future__ import annotations
 
@@ -12,186 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from weft import ops, random
+from weft import random
 from weft.dtypes import as_dtype
-from weft.errors import did_you_mean, module_getattr
-from weft.lookup import find, name_table
+from weft.errors import did_you_mean
+from weft.initializers.constant import Initializer
 from weft.tensor import Tensor, as_tensor
 
-__all__ = [
-    "Constant",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Identity",
-    "IdentityInitializer",
-    "Initializer",
-    "LecunNormal",
-    "LecunUniform",
-    "Ones",
-    "Orthogonal",
-    "OrthogonalInitializer",
-    "RandomNormal",
-    "RandomUniform",
-    "TruncatedNormal",
-    "VarianceScaling",
-    "Zeros",
-    "constant",
-    "deserialize",
-    "get",
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "identity",
-    "lecun_normal",
-    "lecun_uniform",
-    "ones",
-    "orthogonal",
-    "random_normal",
-    "random_uniform",
-    "serialize",
-    "truncated_normal",
-    "variance_scaling",
-    "zeros",
-]
 
-
-class Initializer:
-    """A function of a shape and a dtype that gives the first value of a weight.
-
-    An initializer of your own defines ``__call__(shape, dtype=None)``, and ``get_config`` if it is
-    to be saved. A plain function of the same arguments works as well.
-
-    Example:
-        >>> import weft
-        >>> class Sevens(weft.initializers.Initializer):
-        ...     def __call__(self, shape, dtype=None):
-        ...         return weft.full(shape, 7.0, dtype=dtype)
-        >>> Sevens()((2,)).tolist()
-        [7.0, 7.0]
-
-    Follows keras.initializers.Initializer.
-    """
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A value of this shape and dtype."""
-        raise NotImplementedError(f"{type(self).__name__} does not define __call__")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same initializer again."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Initializer:
-        """The initializer of a configuration."""
-        return cls(**config)
-
-    def clone(self) -> Initializer:
-        """The same initializer again."""
-        return type(self).from_config(self.get_config())
-
-
-# --- constants -----------------------------------------------------------------------------------
-
-
-class Zeros(Initializer):
-    """All zeros.
-
-    Example:
-        >>> import weft
-        >>> weft.initializers.Zeros()((2,)).tolist()
-        [0.0, 0.0]
-
-    Follows keras.initializers.Zeros.
-    """
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A value of this shape and dtype."""
-        return ops.zeros(shape, dtype=dtype or "float32")
-
-
-class Ones(Initializer):
-    """All ones.
-
-    Example:
-        >>> import weft
-        >>> weft.initializers.Ones()((2,)).tolist()
-        [1.0, 1.0]
-
-    Follows keras.initializers.Ones.
-    """
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A value of this shape and dtype."""
-        return ops.ones(shape, dtype=dtype or "float32")
-
-
-class Constant(Initializer):
-    """All equal to a number, or to an array that is broadcast to the shape.
-
-    Args:
-        value: The number or array.
-
-    Example:
-        >>> import weft
-        >>> weft.initializers.Constant(3.0)((2,)).tolist()
-        [3.0, 3.0]
-
-    Follows keras.initializers.Constant.
-    """
-
-    def __init__(self, value: Any = 0.0) -> None:
-        self.value = value
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A value of this shape and dtype."""
-        value = as_tensor(self.value).astype(dtype or "float32", copy=False)
-        return ops.copy(ops.broadcast_to(value, shape))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same initializer again."""
-        return {"value": self.value}
-
-
-class Identity(Initializer):
-    """A multiple of the identity matrix; zeros outside the diagonal if it is not square.
-
-    Args:
-        gain: The value on the diagonal.
-
-    Raises:
-        ValueError: If the shape is not that of a matrix.
-
-    Example:
-        >>> import weft
-        >>> weft.initializers.Identity(2.0)((2, 2)).tolist()
-        [[2.0, 0.0], [0.0, 2.0]]
-
-    Follows keras.initializers.Identity.
-    """
-
-    def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A value of this shape and dtype."""
-        shape = tuple(shape)
-        if len(shape) != 2:
-            raise ValueError(f"Identity: the weight must be a matrix, got shape {shape}")
-        return ops.eye(shape[0], shape[1], dtype=dtype or "float32") * self.gain
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make the same initializer again."""
-        return {"gain": self.gain}
-
-
-# --- random values -------------------------------------------------------------------------------
-
-
-class _Random(Initializer):
-    """Keeps the seed, and what an integer seed must not be mixed up with."""
+class RandomInitializer(Initializer):
+    """Keeps the seed: None, an integer or a generator."""
 
     def __init__(self, seed: Any = None) -> None:
         if isinstance(seed, (bool, str, float)):
@@ -208,13 +32,13 @@ class _Random(Initializer):
         return serialize(self.seed)
 
 
-class RandomNormal(_Random):
+class RandomNormal(RandomInitializer):
     """Normal values.
 
     Args:
         mean: Their mean.
         stddev: Their standard deviation.
-        seed: See the module.
+        seed: As in `weft.initializers`.
 
     Example:
         >>> import weft
@@ -239,13 +63,13 @@ class RandomNormal(_Random):
         return {"mean": self.mean, "stddev": self.stddev, "seed": self._seed_config()}
 
 
-class TruncatedNormal(_Random):
+class TruncatedNormal(RandomInitializer):
     """Normal values, drawn again where they are more than two standard deviations off.
 
     Args:
         mean: Mean before the cut.
         stddev: Standard deviation before the cut.
-        seed: See the module.
+        seed: As in `weft.initializers`.
 
     Example:
         >>> import weft
@@ -270,13 +94,13 @@ class TruncatedNormal(_Random):
         return {"mean": self.mean, "stddev": self.stddev, "seed": self._seed_config()}
 
 
-class RandomUniform(_Random):
+class RandomUniform(RandomInitializer):
     """Uniform values in [minval, maxval).
 
     Args:
         minval: Lower end.
         maxval: Upper end.
-        seed: See the module.
+        seed: As in `weft.initializers`.
 
     Example:
         >>> import weft
@@ -320,7 +144,7 @@ def compute_fans(shape: Any) -> tuple[float, float]:
     return window * shape[-2], window * shape[-1]
 
 
-class VarianceScaling(_Random):
+class VarianceScaling(RandomInitializer):
     """Random values whose variance keeps the size of signals from layer to layer.
 
     The variance is ``scale / n``, where n is the number of inputs, of outputs, or their mean.
@@ -329,7 +153,7 @@ class VarianceScaling(_Random):
         scale: The factor; positive.
         mode: ``"fan_in"``, ``"fan_out"`` or ``"fan_avg"``.
         distribution: ``"truncated_normal"``, ``"untruncated_normal"`` or ``"uniform"``.
-        seed: See the module.
+        seed: As in `weft.initializers`.
         input_axes: Axes that count as inputs, when the shape is not that of a kernel.
         output_axes: Axes that count as outputs.
 
@@ -500,12 +324,12 @@ class LecunNormal(VarianceScaling):
         super().__init__(1.0, "fan_in", "truncated_normal", seed, input_axes, output_axes)
 
 
-class Orthogonal(_Random):
+class Orthogonal(RandomInitializer):
     """A matrix with orthonormal rows or columns; all axes but the last count as rows.
 
     Args:
         gain: A factor.
-        seed: See the module.
+        seed: As in `weft.initializers`.
 
     Raises:
         ValueError: If the shape has fewer than two axes.
@@ -541,85 +365,3 @@ class Orthogonal(_Random):
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same initializer again."""
         return {"gain": self.gain, "seed": self._seed_config()}
-
-
-# --- by name -------------------------------------------------------------------------------------
-
-constant, identity, ones, zeros, orthogonal = Constant, Identity, Ones, Zeros, Orthogonal
-random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
-variance_scaling, glorot_normal, glorot_uniform = VarianceScaling, GlorotNormal, GlorotUniform
-he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform
-IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
-
-TABLE = name_table(
-    [
-        Constant,
-        GlorotNormal,
-        GlorotUniform,
-        HeNormal,
-        HeUniform,
-        Identity,
-        LecunNormal,
-        LecunUniform,
-        Ones,
-        Orthogonal,
-        RandomNormal,
-        RandomUniform,
-        TruncatedNormal,
-        VarianceScaling,
-        Zeros,
-    ],
-    {
-        "one": Ones,
-        "zero": Zeros,
-        "normal": RandomNormal,
-        "uniform": RandomUniform,
-        "IdentityInitializer": Identity,
-        "OrthogonalInitializer": Orthogonal,
-    },
-)
-
-
-def get(identifier: Any) -> Any:
-    """The initializer of a name, a configuration, or a function itself; None for None.
-
-    Raises:
-        ValueError: If the name is unknown, with the nearest known one.
-
-    Example:
-        >>> import weft
-        >>> weft.initializers.get("zeros")((2,)).tolist()
-        [0.0, 0.0]
-    """
-    return find(identifier, TABLE, "initializer")
-
-
-def serialize(initializer: Initializer) -> Any:
-    """The configuration of an initializer, as JSON can hold it.
-
-    Example:
-        >>> import weft
-        >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
-        >>> config["class_name"]
-        'Constant'
-    """
-    from weft.saving import serialize as serialize_object
-
-    return serialize_object(initializer)
-
-
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The initializer that `serialize` described.
-
-    Example:
-        >>> import weft
-        >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
-        >>> weft.initializers.deserialize(config).value
-        0.5
-    """
-    from weft.saving import deserialize as deserialize_object
-
-    return deserialize_object(config, custom_objects)
-
-
-__getattr__ = module_getattr(__name__, {name: globals()[name] for name in __all__})
