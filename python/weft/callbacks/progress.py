@@ -73,6 +73,8 @@ class ProgbarLogger(Callback):
     def on_test_begin(self, logs: Logs | None = None) -> None:
         if not self._training:
             self._start()
+        elif self._display is not None:
+            self._display.steps_end()
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         display = self._display

@@ -59,6 +59,11 @@ def rate_text(
     return f"{min(done / total, 1.0) * rows / elapsed:,.0f} samples/s"
 
 
+def line_text(label: str, facts: list[str], logs: Logs, note: str = "") -> str:
+    """A whole line: ``45/45 - 0.5s - 2,900 samples/s - loss: 0.1234``."""
+    return " - ".join(part for part in (label, *facts, note, logs_text(logs)) if part)
+
+
 class Progress:
     """The progress of one pass over the data.
 
@@ -77,6 +82,11 @@ class Progress:
         self.label = label
         self.started = time.perf_counter()
         self.next_draw = self.started + self.interval
+        self._steps_ended: float | None = None
+
+    def steps_end(self) -> None:
+        """What follows (a validation) does not count in the rate."""
+        self._steps_ended = time.perf_counter()
 
     def due(self) -> bool:
         """Whether enough time has passed to draw again."""
@@ -100,7 +110,8 @@ class Progress:
         if not finished and self.total and done:
             times += f" < {time_text(elapsed * (self.total - done) / done)}"
         position = f"{done}/{self.total if self.total is not None else '?'}"
-        rate = rate_text(done, self.total, self.rows, elapsed, self.unit)
+        worked = elapsed if self._steps_ended is None else self._steps_ended - self.started
+        rate = rate_text(done, self.total, self.rows, worked, self.unit)
         return [part for part in (position, times, rate) if part]
 
 
@@ -122,12 +133,11 @@ class Lines(Progress):
         self._print(self.facts(done, finished=True), logs)
 
     def _print(self, facts: list[str], logs: Logs, note: str = "") -> None:
-        parts = [self.label, *facts, note, logs_text(logs)]
-        print(" - ".join(part for part in parts if part), file=sys.stdout, flush=True)
+        print(line_text(self.label, facts, logs, note), file=sys.stdout, flush=True)
 
 
 class Bar(Progress):
-    """One line on a terminal that is drawn over again."""
+    """One line on a terminal that is drawn over again, and replaced by a plain line at the end."""
 
     interval = DRAW_EVERY
 
@@ -144,6 +154,7 @@ class Bar(Progress):
         from rich.progress import Progress as RichProgress
 
         super().__init__(total, rows, label)
+        self._width = width
         self._live = RichProgress(
             TextColumn("{task.fields[position]}"),
             BarColumn(bar_width=width),
@@ -151,6 +162,7 @@ class Bar(Progress):
             TextColumn("{task.fields[logs]}", markup=False),
             console=Console(file=sys.stdout),
             auto_refresh=False,
+            transient=True,
         )
         self._task = self._live.add_task("", total=total, position="", timing="", logs="")
         self._live.start()
@@ -160,22 +172,22 @@ class Bar(Progress):
         self.next_draw = time.perf_counter() + self.interval
 
     def finish(self, done: int, logs: Logs) -> None:
-        if self.total is None:
-            self._live.update(self._task, total=done)
-        self._show(self.facts(done, finished=True), done, logs_text(logs))
         self.close()
+        print(line_text(self.label, self.facts(done, finished=True), logs), flush=True)
 
     def close(self) -> None:
         self._live.stop()
 
     def _show(self, facts: list[str], done: int, text: str) -> None:
         position = f"{self.label} {facts[0]}".strip()
+        timing = " ".join(facts[1:])
+        room = self._live.console.width - len(position) - len(timing) - self._width - 4
         self._live.update(
             self._task,
             completed=done,
             position=position,
-            timing=" ".join(facts[1:]),
-            logs=text,
+            timing=timing,
+            logs=text if len(text) <= room else text[: max(room - 1, 0)] + "…",
             refresh=True,
         )
 
