@@ -265,3 +265,23 @@ def test_weft_answers_for_keras_and_explains_old_names():
         weft.Sequental  # noqa: B018
     with pytest.raises(AttributeError, match="count_params"):
         weft.Sequential().count_param  # noqa: B018
+
+
+def test_layers_of_a_sequence_have_symbolic_outputs_for_feature_extraction():
+    model = weft.Sequential(
+        [weft.Input((4,)), weft.layers.Dense(3, activation="relu"), weft.layers.Dense(2)]
+    )
+    probe = weft.Model(model.inputs, model.layers[0].output)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    kernel, bias = model.layers[0].get_weights()
+    np.testing.assert_allclose(probe(x).numpy(), np.maximum(x @ kernel + bias, 0), rtol=1e-5)
+    whole = weft.Model(model.inputs, model.outputs[0])
+    np.testing.assert_array_equal(whole(x).numpy(), model(x).numpy())
+    model.add(weft.layers.Dense(1))
+    assert model.outputs[0].shape == (None, 1)
+    assert len(model.weights) == 6
+
+
+def test_a_layer_outside_of_any_graph_has_no_output():
+    with pytest.raises(AttributeError, match=r"lonely.*graph"):
+        _ = weft.layers.Dense(2, name="lonely").output

@@ -48,7 +48,7 @@ from weft import constraints, initializers, losses, metrics, optimizers, random,
 from weft.optimizers import minimize
 
 # isort: split
-from weft import activations, config, dtype_policies, layers, models, saving
+from weft import activations, config, dtype_policies, layers, linear_model, models, saving
 from weft.dtype_policies import DTypePolicy
 from weft.layers import Input, InputSpec, Layer
 from weft.models import Functional, Model, Sequential, estimate

@@ -52,7 +52,13 @@ from weft.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
-from weft.layers.preprocessing import CategoryEncoding, Imputer, Rescaling, StringLookup
+from weft.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    Imputer,
+    Rescaling,
+    StringLookup,
+)
 from weft.layers.regularization import (
     ActivityRegularization,
     Dropout,
@@ -90,6 +96,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "DepthwiseConvolution2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",

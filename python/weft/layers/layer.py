@@ -75,6 +75,8 @@ class Layer(Tracking):
     converts_inputs = True
     input_spec: InputSpec | list[InputSpec] | None = None
     supports_masking = False
+    _symbolic_output: Any = None  # of its last call on symbolic tensors
+    _sequence: Any = None  # the Sequential model that it belongs to
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         self = super().__new__(cls)
@@ -392,6 +394,21 @@ class Layer(Tracking):
             if isinstance(output, Tensor):
                 rows = output.shape[0] if output.ndim else 1
                 self.add_loss(self.activity_regularizer(output) / max(rows, 1))
+
+    @property
+    def output(self) -> Any:
+        """What the layer gave when it was last called on symbolic tensors, for feature extraction.
+
+        Raises:
+            AttributeError: If it is not part of a graph.
+        """
+        if self._symbolic_output is None and self._sequence is not None:
+            self._sequence.connect()
+        if self._symbolic_output is None:
+            raise AttributeError(
+                f"layer {self.name!r} is not part of a graph yet, so it has no output"
+            )
+        return self._symbolic_output
 
     def _call_symbolic(self, args: Any, kwargs: Any) -> Any:
         from weft.models.functional import call_symbolic

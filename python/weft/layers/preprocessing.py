@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,74 @@ class CategoryEncoding(Layer):
                     f"categories 0 to {self.num_tokens - 1}"
                 )
         return _encode(x, self.num_tokens, self.output_mode, self.compute_dtype, count_weights)
+
+
+class Discretization(Layer):
+    """Numbers as the integer of the bin that they fall into.
+
+    Args:
+        bin_boundaries: Boundaries in increasing order; ``n`` of them make ``n + 1`` bins, and a
+            value on a boundary belongs to the bin above it. Or leave them to `adapt`.
+        num_bins: Number of bins that `adapt` makes, with about equally many values each.
+        output_mode: ``"int"``, ``"one_hot"``, ``"multi_hot"`` or ``"count"``.
+
+    Raises:
+        ValueError: If both or neither of boundaries and number are given, or the boundaries do not
+            increase.
+
+    Example:
+        >>> import weft
+        >>> weft.layers.Discretization(bin_boundaries=[0.0, 10.0])([-1.0, 0.0, 99.0]).tolist()
+        [0, 1, 2]
+
+    Follows keras.layers.Discretization.
+    """
+
+    def __init__(
+        self,
+        bin_boundaries: Iterable[float] | None = None,
+        num_bins: int | None = None,
+        output_mode: str = "int",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (bin_boundaries is None) == (num_bins is None):
+            raise ValueError(
+                "Discretization: give either bin_boundaries or num_bins, got "
+                f"bin_boundaries={bin_boundaries!r} and num_bins={num_bins!r}"
+            )
+        if num_bins is not None:
+            check_positive_int("Discretization", "num_bins", num_bins)
+        self.num_bins = num_bins
+        self.output_mode = check_choice(
+            "Discretization", "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count")
+        )
+        self.bin_boundaries: list[float] | None = None
+        if bin_boundaries is not None:
+            self.bin_boundaries = [float(b) for b in bin_boundaries]
+            if any(a >= b for a, b in pairwise(self.bin_boundaries)):
+                raise ValueError(
+                    f"Discretization: bin_boundaries must increase, got {self.bin_boundaries}"
+                )
+
+    def adapt(self, data: Any) -> None:
+        """Choose the boundaries so that about equally many values of `data` fall into each bin."""
+        if self.num_bins is None:
+            raise ValueError("adapt needs num_bins; this layer was given its bin_boundaries")
+        values = np.concatenate([np.asarray(b, "float64").ravel() for b in rows_of(data)])
+        shares = np.arange(1, self.num_bins) / self.num_bins
+        self.bin_boundaries = [float(b) for b in np.unique(np.quantile(values, shares))]
+
+    def call(self, inputs: Any) -> Tensor:
+        if self.bin_boundaries is None:
+            raise ValueError("has no boundaries yet: call adapt(data) or give bin_boundaries=")
+        # In float64, so that neither values nor boundaries are rounded onto each other.
+        x = as_tensor(inputs).astype("float64", copy=False)
+        found = ops.digitize(x, np.asarray(self.bin_boundaries, "float64"))
+        if self.output_mode == "int":
+            return found
+        bins = len(self.bin_boundaries) + 1
+        return _encode(found, bins, self.output_mode, self.compute_dtype)
 
 
 class StringLookup(Layer):

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from weft.layers.layer import Layer
 
 # Attributes that hold layers or variables which belong elsewhere.
-_UNTRACKED = frozenset({"_arguments", "_variables", "_losses", "_noisy", "_accepted", "input_spec"})
+_UNTRACKED = frozenset(
+    {
+        "_accepted",
+        "_arguments",
+        "_losses",
+        "_noisy",
+        "_sequence",
+        "_symbolic_output",
+        "_symbols",
+        "_variables",
+        "input_spec",
+    }
+)
 
 
 def meant_to_train(variable: Variable) -> bool:

@@ -145,6 +145,7 @@ def call_symbolic(layer: Layer, args: Any, kwargs: Any) -> Any:
 
     specs = infer(run, [(p.shape, str(p.dtype)) for p in parents], leaf=_Leaf)
     node.outputs = map_structure(symbol, specs)
+    layer._symbolic_output = node.outputs
     return node.outputs
 
 

@@ -42,6 +42,7 @@ class Sequential(Model):
         self._input_layer: InputLayer | None = None
         self._layers: list[Layer] = []
         self._specs: list[Any] = []  # (shape, dtype) of the input and after each layer
+        self._symbols: list[Any] = []  # symbolic input and outputs of each layer, when asked for
         for layer in layers or []:
             self.add(layer)
 
@@ -70,6 +71,8 @@ class Sequential(Model):
             if shape is not None:
                 self._set_input(InputLayer(batch_shape=shape, dtype=dtype))
         self._layers.append(layer)
+        self._symbols = []
+        layer._sequence = self
         if self._input_layer is None:
             self.built = False
             return
@@ -113,6 +116,8 @@ class Sequential(Model):
         if not self._layers:
             raise ValueError(f"model {self.name!r} has no layer to pop")
         layer = self._layers.pop()
+        layer._sequence = None
+        self._symbols = []
         del self._specs[len(self._layers) + 1 :]
         return layer
 
@@ -125,6 +130,29 @@ class Sequential(Model):
     def input_specs(self) -> Any:
         """``(shape, dtype)`` of the input, or None while it is unknown."""
         return self._specs[0] if self._specs else None
+
+    def connect(self) -> list[Any]:
+        """The symbolic input and the symbolic output of each layer, as in a functional model."""
+        from weft.models.functional import symbolic_input
+
+        self._known_specs()
+        if not self._symbols:
+            assert self._input_layer is not None
+            symbols = [symbolic_input(self._input_layer)]
+            for layer in self._layers:
+                symbols.append(layer(symbols[-1]))
+            self._symbols = symbols
+        return self._symbols
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The symbolic input, in a list: a functional model may begin there."""
+        return [self.connect()[0]]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The symbolic output, in a list."""
+        return [self.connect()[-1]]
 
     @property
     def output_shape(self) -> Any:
