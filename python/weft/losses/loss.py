@@ -59,7 +59,7 @@ class Loss:
                 f"{did_you_mean(reduction, REDUCTIONS)}"
             )
         self.name = name or snake_case(type(self).__name__)
-        self.reduction = "none" if reduction is None else reduction
+        self.reduction = reduction
         self._dtype = dtype
 
     @property
@@ -206,7 +206,9 @@ def same_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     return y, x
 
 
-def _masked_weights(mask: Tensor, sample_weight: Any, values: Tensor, reduction: str) -> Tensor:
+def _masked_weights(
+    mask: Tensor, sample_weight: Any, values: Tensor, reduction: str | None
+) -> Tensor:
     """Weights that leave masked rows out of the sum and, for a mean, out of the count."""
     kept = ops.cast(mask, values.dtype)
     if reduction in ("mean", "sum_over_batch_size"):
