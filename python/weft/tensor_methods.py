@@ -93,10 +93,10 @@ class TensorMethods:
     def __rrshift__(self, other: Any) -> Tensor:
         return weft.ops.bitwise_right_shift(other, self)
 
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise
         return weft.ops.equal(self, other)
 
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise
         return weft.ops.not_equal(self, other)
 
     def __lt__(self, other: Any) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -126,9 +126,9 @@ class ArraySource(Source):
         return self.part(0, self.batch_size)
 
     def batches(self) -> Iterator[Batch]:
-        starts = range(0, self.rows, self.batch_size)
+        starts: Sequence[int] = range(0, self.rows, self.batch_size)
         if self.shuffle == "batch":
-            starts = [starts[i] for i in random_order(len(starts))]  # type: ignore[assignment]
+            starts = [starts[i] for i in random_order(len(starts))]
         elif self.shuffle:
             order = random_order(self.rows)
             for start in starts:
@@ -346,10 +346,9 @@ def make_source(
                 f"{name} cannot be given when x is a {type(x).__name__}: its batches are "
                 "(x, y) or (x, y, sample_weight) already"
             )
-    options = {"class_weight": class_weight, "float_dtype": float_dtype}
     if kind == "dataset":
-        return DatasetSource(x, shuffle=shuffle, **options)  # type: ignore[arg-type]
-    return IterableSource(x, **options)  # type: ignore[arg-type]
+        return DatasetSource(x, shuffle=shuffle, class_weight=class_weight, float_dtype=float_dtype)
+    return IterableSource(x, class_weight=class_weight, float_dtype=float_dtype)
 
 
 def _kind(x: Any) -> str:

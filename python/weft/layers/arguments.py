@@ -36,7 +36,7 @@ def parameters_of(cls: Any) -> dict[str, type]:
 
 @functools.cache
 def _signature(cls: type) -> inspect.Signature:
-    return inspect.signature(cls.__init__)  # type: ignore[misc]
+    return inspect.signature(cls.__init__)  # type: ignore[misc]  # of this very class
 
 
 # Names that other frameworks use for the same thing.

@@ -219,7 +219,7 @@ def explain(error: Exception, args: Any, kwargs: Any) -> None:
     if not (error.args and isinstance(error.args[0], str)) or isinstance(error, KeyError):
         return
     layer = calls.stack[-1]
-    error._weft_layer = layer  # type: ignore[attr-defined]
+    error.__dict__["_weft_layer"] = layer
     path = "/".join(item.name for item in calls.stack)
     message = error.args[0]
     shapes = [str(shown(t.shape)) for t in flatten([args, kwargs]) if isinstance(t, Tensor)]

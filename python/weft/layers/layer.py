@@ -86,7 +86,7 @@ class Layer(Tracking):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = building(cls.__dict__["build"])  # type: ignore[method-assign]
+            cls.build = building(cls.__dict__["build"])  # type: ignore[method-assign]  # wrapped
         if "call" in cls.__dict__:
             parameters = inspect.signature(cls.__dict__["call"]).parameters
             cls._call_parameters = tuple(parameters.values())[1:]
@@ -492,6 +492,7 @@ class Symbolic:
 
     shape: tuple[int | None, ...]
     dtype: Any
+    node: Any
 
 
 def _casts(variable: Variable) -> bool:

@@ -315,8 +315,10 @@ class StringLookup(Layer):
         words = list(self.vocabulary or [])
         if not include_special_tokens:
             return words
-        mask = [self.mask_token] if self._first > self.num_oov_indices else []
-        return [*mask, *[self.oov_token] * self.num_oov_indices, *words]  # type: ignore[list-item]
+        unknown = [self.oov_token] * self.num_oov_indices
+        if self.mask_token is not None and self.output_mode == "int":
+            return [self.mask_token, *unknown, *words]
+        return [*unknown, *words]
 
     def vocabulary_size(self) -> int:
         """Number of integers that can come out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,13 +59,14 @@ class Tracking:
 
     _variables: list[Variable]
     _trainable: bool
+    build: Callable[..., None]
     built: bool
     name: str
 
     def _build_makes_weights(self) -> bool:
         from weft.layers.layer import Layer
 
-        return type(self).build is not Layer.build  # type: ignore[attr-defined]
+        return type(self).build is not Layer.build
 
     def _attributes(self, kind: type) -> Iterator[Any]:
         for name, value in list(self.__dict__.items()):

@@ -55,7 +55,7 @@ class Sequential(Model):
             ValueError: If it is no layer, its name is taken, or it does not fit the layer before.
         """
         if isinstance(layer, Symbolic):
-            layer = layer.node.layer  # type: ignore[attr-defined]
+            layer = layer.node.layer
         if isinstance(layer, InputLayer):
             self._set_input(layer)
             return

@@ -168,7 +168,8 @@ def save_weights(model: Layer, filepath: Any, overwrite: bool = True) -> None:
         data = to_safetensors(arrays)
         files.atomic_write(path, lambda file: file.write(data))
     elif path.suffix == ".npz":
-        files.atomic_write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+        named: Any = arrays  # one of them could be taken for the argument allow_pickle
+        files.atomic_write(path, lambda file: np.savez(file, **named))
     else:
         data = _to_hdf5(arrays)
         files.atomic_write(path, lambda file: file.write(data))
