@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from weft.autograd import grad, no_grad
@@ -35,6 +36,15 @@ class Compiled:
 
 class Step:
     """What a model does with one batch; `weft.training.trainer.Trainer` feeds it."""
+
+    # What a model has from `Layer`.
+    __call__: Callable[..., Any]
+    built: bool
+    trainable: Any
+    losses: Any
+    variables: Any
+    variable_dtype: Any
+    _noisy: Any
 
     optimizer: Any = None
     loss: Any = None
@@ -136,7 +146,7 @@ class Step:
         ``(x, y, sample_weight)``, and what it returns is logged.
         """
         x, y, sample_weight = unpack(data)
-        y_pred = self(x, training=True)  # type: ignore[operator]
+        y_pred = self(x, training=True)
         loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=True)
         self._count_loss(loss, x, data)
         variables = self._variables_to_train()
@@ -147,7 +157,7 @@ class Step:
     def test_step(self, data: Any) -> Logs:
         """The loss and metrics of one batch."""
         x, y, sample_weight = unpack(data)
-        y_pred = self(x, training=False)  # type: ignore[operator]
+        y_pred = self(x, training=False)
         if self._has_loss():
             loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=False)
             self._compiled.loss_tracker.update_state(loss.item(), _rows(x))
@@ -155,7 +165,7 @@ class Step:
 
     def predict_step(self, data: Any) -> Any:
         """The outputs for one batch."""
-        return self(unpack(data)[0], training=False)  # type: ignore[operator]
+        return self(unpack(data)[0], training=False)
 
     def compute_loss(
         self,
@@ -282,7 +292,7 @@ class Step:
     def _find_variables(self) -> None:
         compiled = self._compiled
         self.__dict__.pop("_float_dtype", None)
-        compiled.variables = list(self.variables) if self.trainable else []  # type: ignore[attr-defined]
+        compiled.variables = list(self.variables) if self.trainable else []
         compiled.own_losses = inspection.own_losses(self)
         compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
 
@@ -290,9 +300,9 @@ class Step:
         compiled = self._compiled
         if not compiled.variables:
             self._find_variables()
-        if not (self._noisy or compiled.regularized or compiled.own_losses):  # type: ignore[attr-defined]
+        if not (self._noisy or compiled.regularized or compiled.own_losses):
             return []
-        return list(self.losses)  # type: ignore[attr-defined]
+        return list(self.losses)
 
 
 def _rows(x: Any) -> int:

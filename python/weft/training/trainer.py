@@ -385,10 +385,10 @@ class Trainer(Step):
         """The type that floating-point data are converted to: float64 if a weight is."""
         found: str | None = self.__dict__.get("_float_dtype")
         if found is None:
-            own = {str(v.dtype) for v in self.variables}  # type: ignore[attr-defined]
-            own.add(str(self.variable_dtype))  # type: ignore[attr-defined]
+            own = {str(v.dtype) for v in self.variables}
+            own.add(str(self.variable_dtype))
             found = "float64" if "float64" in own else "float32"
-            if self.built:  # type: ignore[attr-defined]
+            if self.built:
                 self.__dict__["_float_dtype"] = found
         return found
 
