@@ -85,11 +85,12 @@ def subtract(x1: Any, x2: Any) -> Tensor:
 
 
 class Multiply(Function):
-    """Saves both arguments."""
+    """Saves each argument if the other one needs a gradient: not `x` for ``x * 3.0``."""
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        keep(ctx, x1 if ctx.needs_grad[1] else None, x2 if ctx.needs_grad[0] else None)
+        keep_likes(ctx, x1, x2)
         return _C.multiply(x1, x2)
 
     @staticmethod
@@ -112,11 +113,12 @@ def multiply(x1: Any, x2: Any) -> Tensor:
 
 
 class Divide(Function):
-    """Saves both arguments."""
+    """Saves the divisor, and the dividend if the divisor needs a gradient."""
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        keep(ctx, x1 if ctx.needs_grad[1] else None, x2)
+        keep_likes(ctx, x1, x2)
         return _C.divide(x1, x2)
 
     @staticmethod
