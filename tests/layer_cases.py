@@ -124,7 +124,9 @@ CASES: dict[str, LayerCase] = {
     ),
     "rescaling": _case(lambda k: k.Rescaling(1 / 255, offset=-0.5), IMAGE),
     "category-encoding": _case(lambda k: k.CategoryEncoding(7), ROW, integers=7),
-    "discretization": _case(lambda k: k.Discretization(bin_boundaries=[-0.5, 0.5], output_mode="one_hot"), ROW),
+    "discretization": _case(
+        lambda k: k.Discretization(bin_boundaries=[-0.5, 0.5], output_mode="one_hot"), ROW
+    ),
     "add": _case(lambda k: k.Add(), [(5,), (5,), (1,)]),
     "subtract": _case(lambda k: k.Subtract(), [(5,), (5,)]),
     "multiply": _case(lambda k: k.Multiply(), [(5, 2), (5, 2)]),
