@@ -54,18 +54,25 @@ def _shapes(structure: Any) -> list[tuple[int | None, ...]]:
 
 def _known_shapes(model: Any) -> list[tuple[int | None, ...]] | None:
     """Shapes of the outputs of a model that knows them without data."""
-    symbolic = getattr(model, "outputs", None)
-    if symbolic:
-        return _shapes(symbolic)
-    if hasattr(model, "add") and model.built and model.input_specs is not None:
-        shape = model.output_shape
+    if _is_sequential(model):
+        shape = model.output_shape if model.built and model.input_specs is not None else None
         return [tuple(shape)] if isinstance(shape, tuple) else None
-    return None
+    symbolic = getattr(model, "outputs", None)
+    return _shapes(symbolic) if symbolic else None
+
+
+def _is_sequential(model: Any) -> bool:
+    """Whether it is a Sequential model, which would make a graph if asked for its outputs."""
+    from weft.models.sequential import Sequential
+
+    return isinstance(model, Sequential)
 
 
 def output_names(model: Any, y_pred: Any, count: int) -> list[str]:
     """Names of the outputs: keys of a dict, else their layers, else ``output_0``..."""
-    structure = y_pred if isinstance(y_pred, dict) else getattr(model, "output", None)
+    structure = y_pred
+    if not isinstance(structure, dict) and not _is_sequential(model):
+        structure = getattr(model, "output", None)
     if isinstance(structure, dict):
         return list(structure)
     names = [layer.name for layer in _last_layers(model)]
@@ -89,12 +96,10 @@ def activation_of(layer: Any) -> str | None:
 
 def _last_layers(model: Any) -> list[Any]:
     """The layers that make the outputs; empty if unknown."""
+    if _is_sequential(model):
+        return [_innermost(model.layers[-1])] if model.layers else []
     symbolic = getattr(model, "outputs", None)
-    if symbolic:
-        return [_innermost(tensor.node.layer) for tensor in symbolic]
-    if hasattr(model, "add") and model.layers:
-        return [_innermost(model.layers[-1])]
-    return []
+    return [_innermost(tensor.node.layer) for tensor in symbolic] if symbolic else []
 
 
 def _innermost(layer: Any) -> Any:
