@@ -190,6 +190,8 @@ def test_constructors_take_keras_arguments_with_keras_defaults():
         for p in inspect.signature(getattr(keras.layers, name).__init__).parameters.values():
             if p.name in ("self", "kwargs") or p.name in later:
                 continue
+            if (name, p.name) == ("Discretization", "epsilon"):
+                continue  # the error of Keras's estimated quantiles; weft's are exact
             assert p.name in known, f"{name} has no argument {p.name}"
             default = inspect.signature(known[p.name].__init__).parameters[p.name].default
             if p.default is not inspect.Parameter.empty and not isinstance(p.default, tuple):
