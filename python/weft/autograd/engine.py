@@ -8,43 +8,55 @@ gradients' own operations and gives gradients of gradients.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from weft import _C
-from weft.autograd.recording import Node, enable_grad, no_grad
+from weft.autograd.recording import Node, _state, enable_grad
 from weft.tensor import Tensor, as_tensor, filled_like
+
+# What a gradient arrives at: an output of a node, named by the edge to it, or a leaf, named by its
+# id (tensors compare element by element, so they are no keys themselves). An edge is made when the
+# operation is recorded; taking it as the key saves a tuple for each step of the walk.
+_Key = tuple[Node, int] | int
+
+_sequence_of = operator.attrgetter("sequence")
 
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:
     """All nodes behind `roots`, newest first: an operation comes before what it was made from."""
-    seen: set[int] = set()
-    found: list[Node] = []
+    seen: set[Node] = set()
     stack = list(roots)
     while stack:
         node = stack.pop()
-        if id(node) in seen:
+        if node in seen:
             continue
-        seen.add(id(node))
-        found.append(node)
+        seen.add(node)
         for edge in node.edges:
-            if edge is not None and edge[1] is not None and id(edge[0]) not in seen:
+            if edge is not None and edge[1] is not None:
                 stack.append(edge[0])
-    found.sort(key=lambda node: node.sequence, reverse=True)
-    return found
+    return sorted(seen, key=_sequence_of, reverse=True)
 
 
-def _needed(nodes: list[Node], targets: set[tuple[int, int | None]]) -> set[int]:
+def _needed(nodes: list[Node], targets: set[_Key]) -> set[Node]:
     """Those of `nodes` (newest first) through which a gradient can reach `targets`."""
-    needed: set[int] = set()
+    needed: set[Node] = set()
     for node in reversed(nodes):
         for edge in node.edges:
-            if edge is not None and (
-                (id(edge[0]), edge[1]) in targets or (edge[1] is not None and id(edge[0]) in needed)
-            ):
-                needed.add(id(node))
+            if edge is None:
+                continue
+            reaches = (
+                id(edge[0]) in targets if edge[1] is None else edge[0] in needed or edge in targets
+            )
+            if reaches:
+                needed.add(node)
                 break
     return needed
+
+
+def _key(tensor: Tensor) -> _Key:
+    return id(tensor) if tensor._node is None else (tensor._node, tensor._index)
 
 
 class MissingGradientError(RuntimeError, ValueError):
@@ -59,7 +71,7 @@ class _Walk:
     """Gradients on their way from the outputs to the leaves."""
 
     def __init__(self, outputs: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
-        self.arrived: dict[tuple[int, int | None], Tensor] = {}
+        self.arrived: dict[_Key, Tensor] = {}
         self.leaves: dict[int, Tensor] = {}
         roots = []
         for output, gradient in zip(outputs, grads, strict=True):
@@ -71,38 +83,50 @@ class _Walk:
         self.nodes = _reachable(roots)
 
     def add(self, edge: tuple[Any, int | None], gradient: Tensor) -> None:
-        key = (id(edge[0]), edge[1])
+        key: Any = edge
         if edge[1] is None:
-            self.leaves[key[0]] = edge[0]
+            leaf = edge[0]
+            key = id(leaf)
+            self.leaves[key] = leaf
         earlier = self.arrived.get(key)
         self.arrived[key] = gradient if earlier is None else earlier + gradient
 
-    def run(
-        self, *, retain_graph: bool, only: set[int] | None, keep: set[tuple[int, int | None]]
-    ) -> None:
+    def run(self, *, retain_graph: bool, only: set[Node] | None, keep: set[_Key]) -> None:
+        arrived, add = self.arrived, self.add
         for node in self.nodes:
-            if only is not None and id(node) not in only:
+            if only is not None and node not in only:
                 continue
-            grads: list[Tensor | None] = []
-            for index in range(node.num_outputs):
-                key = (id(node), index)
-                gradient = self.arrived.get(key)
-                if gradient is not None and node.hooks is not None:
-                    gradient = _apply_hooks(node.hooks.get(index, ()), gradient)
-                    self.arrived[key] = gradient
-                grads.append(gradient)
-                if key not in keep:
-                    self.arrived.pop(key, None)
-            if all(g is None for g in grads):
-                continue
-            results = node.function.backward(node, *grads)
+            if node.num_outputs == 1 and node.hooks is None and not keep:
+                gradient = arrived.pop((node, 0), None)
+                if gradient is None:
+                    continue
+                results = node.function.backward(node, gradient)
+            else:
+                grads = self._take(node, keep)
+                if all(g is None for g in grads):
+                    continue
+                results = node.function.backward(node, *grads)
             if not retain_graph:
                 node.free()
             if type(results) is not tuple:
                 results = (results,)
             for edge, gradient in zip(node.edges, results, strict=False):
                 if edge is not None and gradient is not None:
-                    self.add(edge, gradient)
+                    add(edge, gradient)
+
+    def _take(self, node: Node, keep: set[_Key]) -> list[Tensor | None]:
+        """The gradients of all outputs of a node, after its hooks."""
+        grads: list[Tensor | None] = []
+        for index in range(node.num_outputs):
+            key = (node, index)
+            gradient = self.arrived.get(key)
+            if gradient is not None and node.hooks is not None:
+                gradient = _apply_hooks(node.hooks.get(index, ()), gradient)
+                self.arrived[key] = gradient
+            grads.append(gradient)
+            if key not in keep:
+                self.arrived.pop(key, None)
+        return grads
 
 
 def _apply_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], gradient: Tensor) -> Tensor:
@@ -167,17 +191,19 @@ def backward(
         [2.0, 4.0]
     """
     walk = _Walk([output], [_seed(output, gradient, "backward")])
-    mode = enable_grad if create_graph else no_grad
-    with mode():
+    outer, _state.recording = _state.recording, create_graph
+    try:
         walk.run(retain_graph=retain_graph or create_graph, only=None, keep=set())
         owners: set[int] = set()
         for key, leaf in walk.leaves.items():
-            arrived = walk.arrived[(key, None)]
+            arrived = walk.arrived[key]
             arrived = _apply_hooks(leaf._hooks or (), arrived)
             if leaf.grad is not None:
                 leaf.grad = leaf.grad + arrived
             else:
                 leaf.grad = arrived if create_graph else _own(arrived, owners)
+    finally:
+        _state.recording = outer
 
 
 def _own(gradient: Tensor, owners: set[int]) -> Tensor:
@@ -232,22 +258,23 @@ def grad(
         raise ValueError(f"grad: {len(grad_outputs)} gradients for {len(outputs)} outputs")
     seeds = [_seed(o, g, "grad") for o, g in zip(outputs, grad_outputs, strict=True)]
     walk = _Walk(outputs, seeds)
-    keys: list[tuple[int, int | None]] = [
-        (id(s), None) if s._node is None else (id(s._node), s._index) for s in sources
-    ]
-    wanted = set(keys)
-    mode = enable_grad if create_graph else no_grad
-    with mode():
+    keys = [_key(s) for s in sources]
+    # Of leaves a gradient is never taken away, so only outputs of nodes need to be kept.
+    inner: set[_Key] = {key for key in keys if type(key) is tuple}
+    outer, _state.recording = _state.recording, create_graph
+    try:
         walk.run(
             retain_graph=create_graph if retain_graph is None else retain_graph,
-            only=_needed(walk.nodes, wanted),
-            keep=wanted,
+            only=_needed(walk.nodes, set(keys)),
+            keep=inner,
         )
         results = [walk.arrived.get(key) for key in keys]
-        results = [
-            _apply_hooks(s._hooks, r) if r is not None and s._node is None and s._hooks else r
-            for s, r in zip(sources, results, strict=True)
-        ]
+        for i, source in enumerate(sources):
+            arrived = results[i]
+            if source._hooks and source._node is None and arrived is not None:
+                results[i] = _apply_hooks(source._hooks, arrived)
+    finally:
+        _state.recording = outer
     if not allow_unused:
         for position, result in enumerate(results):
             if result is None:

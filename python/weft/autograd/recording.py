@@ -120,19 +120,24 @@ class Node:
     _saved: Sequence[Any] | None = ()
     _output_arrays: Sequence[Any] = ()
 
-    def __init__(self, function: type[Function], args: Sequence[Any]) -> None:
+    def __init__(self, function: type[Function], args: Sequence[Any], raw: Sequence[Any]) -> None:
         self.function = function
         self.sequence = next(_counter)
         self._args: Sequence[Any] | None = args
+        self._raw = raw
         needs_grad = []
         edges: list[tuple[Any, int | None] | None] = []
         for a in args:
-            if isinstance(a, Tensor) and a._requires_grad:
-                needs_grad.append(True)
-                edges.append((a, None) if a._node is None else (a._node, a._index))
-            else:
-                needs_grad.append(False)
-                edges.append(None)
+            if isinstance(a, Tensor):
+                view_version = a._view_version
+                if view_version is not None and view_version != a._data.version:
+                    raise RuntimeError(stale_view_message(function.name, a._data))
+                if a._requires_grad:
+                    needs_grad.append(True)
+                    edges.append((a, None) if a._node is None else (a._node, a._index))
+                    continue
+            needs_grad.append(False)
+            edges.append(None)
         self.needs_grad = needs_grad
         self.edges = edges
 
@@ -141,13 +146,16 @@ class Node:
         assert self._args is not None, "ctx.save belongs into forward"
         kept: list[Any] = []
         for array in arrays:
+            if array is None:
+                kept.append(None)
+                continue
             # An input is kept with its graph, so that second derivatives reach it.
             source = array
-            for a in self._args:
-                if isinstance(a, Tensor) and a._data is array:
+            for a, of_a in zip(self._args, self._raw, strict=True):
+                if of_a is array:
                     source = a
                     break
-            kept.append(None if array is None else (source, array.version))
+            kept.append((source, array.version))
         self._saved = kept
 
     @property
@@ -162,13 +170,17 @@ class Node:
                 f"{self.function.name}: the graph was walked before and its saved tensors were "
                 "freed; to call backward a second time pass retain_graph=True the first time"
             )
-        return tuple(None if kept is None else self._unpack(*kept) for kept in self._saved)
+        tensors: list[Any] = []
+        for kept in self._saved:
+            tensors.append(None if kept is None else self._unpack(*kept))
+        return tuple(tensors)
 
     def _unpack(self, source: Any, version: int) -> Tensor:
-        array = source._data if isinstance(source, Tensor) else source
+        is_tensor = isinstance(source, Tensor)
+        array = source._data if is_tensor else source
         if array.version != version:
             raise RuntimeError(overwritten_message(self.function.name, array))
-        if isinstance(source, Tensor):
+        if is_tensor:
             return source
         for index, output in enumerate(self._output_arrays):
             if output is array:
@@ -189,12 +201,14 @@ class Node:
     def finish(self, results: Sequence[Any]) -> None:
         """Note the outputs once `forward` has returned."""
         self.num_outputs = len(results)
-        if self._saved:
-            for kept in self._saved:
-                if kept is not None and any(kept[0] is r for r in results):
-                    # Kept raw, not as a tensor: that would be a cycle of references.
-                    self._output_arrays = results
+        for kept in self._saved or ():
+            if kept is not None:
+                for r in results:
+                    if r is kept[0]:
+                        # Kept raw, not as a tensor: that would be a cycle of references.
+                        self._output_arrays = results
         self._args = None
+        self._raw = ()
 
     def free(self) -> None:
         """Forget what was saved; the graph cannot be walked again."""
@@ -278,14 +292,7 @@ class Function:
 
     @classmethod
     def _record(cls, args: Sequence[Any], raw: Sequence[Any]) -> Any:
-        for a in args:
-            if (
-                isinstance(a, Tensor)
-                and a._view_version is not None
-                and a._view_version != a._data.version
-            ):
-                raise RuntimeError(stale_view_message(cls.name, a._data))
-        node = Node(cls, args)
+        node = Node(cls, args, raw)
         results = cls.forward(node, *raw)
         if type(results) is tuple:
             node.finish(results)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from weft import _C, ops
-from weft.autograd.recording import Function
+from weft.autograd.recording import Function, is_grad_enabled
 from weft.ops.rectifier import ReluGradient
 from weft.tensor import Tensor, as_tensor
 
@@ -143,6 +143,8 @@ class Linear(Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, kernel, y = ctx.saved
+        if dy.ndim == 2 and not is_grad_enabled():
+            return _unrecorded_gradients(ctx, x, kernel, y, dy._data)
         if y is not None:
             dy = ReluGradient.apply(dy, y)
         dx = dkernel = dbias = None
@@ -160,6 +162,27 @@ class Linear(Function):
             g if g is None or g.dtype == t else ops.cast(g, t)
             for g, t in zip(grads, ctx.dtypes, strict=True)
         )
+
+
+def _unrecorded_gradients(
+    ctx: Any, x: Tensor | None, kernel: Tensor | None, y: Tensor | None, dy: Any
+) -> tuple[Tensor | None, ...]:
+    """The gradients of a matrix of rows, on raw arrays.
+
+    Nobody will differentiate them again, and the way through public operations takes longer than
+    the kernels of a small layer.
+    """
+    if y is not None:
+        dy = _C.relu_backward(dy, y._data)
+    grads = (
+        None if kernel is None else _C.matmul(dy, kernel._data, False, True),
+        None if x is None else _C.matmul(x._data, dy, True, False),
+        _C.sum(dy, (0,), False) if ctx.needs_grad[2] else None,
+    )
+    return tuple(
+        None if g is None else Tensor(g if g.dtype is t else _C.cast(g, t))
+        for g, t in zip(grads, ctx.dtypes, strict=True)
+    )
 
 
 def linear(x: Any, kernel: Any, bias: Any = None, activation: str | None = None) -> Tensor:
