@@ -255,7 +255,10 @@ def tensors(
 
 
 def _tensors(structure: Any, name: str, float_dtype: str) -> Any:
-    if type(structure) is np.ndarray and structure.dtype == float_dtype:
+    # Arrays of the wanted type and of class numbers go as they are.
+    if type(structure) is np.ndarray and (
+        structure.dtype == float_dtype or structure.dtype.kind in "iub"
+    ):
         return wrap(_read_only(structure))
     if structure is None or isinstance(structure, Tensor):
         return structure

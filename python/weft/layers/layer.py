@@ -266,7 +266,9 @@ class Layer(Tracking):
     # --- the call --------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and not kwargs and isinstance(args[0], (Tensor, np.ndarray)):
+        # One array, at most with the flag of a training loop: nothing to look for in structures.
+        plain = not kwargs or (len(kwargs) == 1 and type(kwargs.get("training", 0)) is bool)
+        if plain and len(args) == 1 and isinstance(args[0], (Tensor, np.ndarray)):
             x = args[0]
             if x.dtype is not self._policy.compute_dtype and self.converts_inputs:
                 args = (self._convert(x),)

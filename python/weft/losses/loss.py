@@ -169,11 +169,9 @@ def convert(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
         pairs = {k: convert(y_true[k], v, dtype) for k, v in y_pred.items()}
         return {k: t for k, (t, _) in pairs.items()}, {k: p for k, (_, p) in pairs.items()}
     prediction = as_tensor(y_pred)
-    wanted = dtype
-    if wanted is None:
-        wide = prediction.dtype in ("float32", "float64")
-        wanted = prediction.dtype if wide else "float32"
-    if prediction.dtype != wanted:
+    own = prediction.dtype
+    wanted = dtype if dtype is not None else own if own in ("float32", "float64") else "float32"
+    if own != wanted:
         prediction = prediction.astype(wanted)
     return as_tensor(y_true), prediction
 

@@ -324,6 +324,8 @@ class CompiledMetrics:
     @property
     def metrics(self) -> list[Any]:
         """The metric objects."""
+        if not self.given:
+            return []
         if self.built:
             return [metric for output in self.outputs for _, metric in output]
         from weft.metrics import Metric

@@ -201,10 +201,11 @@ class Step:
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Count a batch in the metrics and return all values."""
         compiled = self._compiled
+        groups = [g for g in (compiled.metrics, compiled.weighted_metrics) if g.given]
+        if not groups:
+            return self.get_metrics_result()
         with no_grad():
-            for group in (compiled.metrics, compiled.weighted_metrics):
-                if not group.given:
-                    continue
+            for group in groups:
                 if not group.built:
                     names = output_names(self, y_pred, _count(y_pred))
                     taken = [] if group is compiled.metrics else compiled.metrics.names_logged
