@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import weft
-from weft import losses
+from weft import _C, losses
 
 RNG = np.random.default_rng(0)
 Y, P = RNG.normal(size=(6, 5)), RNG.normal(size=(6, 5))
@@ -177,3 +177,40 @@ def test_dtype_follows_the_predictions():
 def test_mistakes_are_answered(use, match):
     with pytest.raises((ValueError, AttributeError), match=match):
         use()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "classes"), [(1, 1), (3, 5), (37, 10), (33, 32), (20, 300)])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-7])
+@pytest.mark.parametrize("ignored", [None, 2])
+def test_gradient_computed_with_the_loss(dtype, rows, classes, epsilon, ignored):
+    rng = np.random.default_rng(rows)
+    x = weft.tensor(rng.random((rows, classes)).astype(dtype) + 0.1)._data
+    y = weft.tensor(rng.integers(0, classes, rows))._data
+    options = (0.0, ignored, epsilon)
+    mean, statistics, nothing = _C.softmax_cross_entropy(x, y, *options, True)
+    fused, _, dx = _C.softmax_cross_entropy(x, y, *options, True, True)
+    one = _C.full((), 1.0, dtype)
+    alone = _C.softmax_cross_entropy_backward(one, x, y, statistics, *options)
+    assert nothing is None
+    assert fused.item() == mean.item()
+    # The same arithmetic, which a compiler may contract differently: a few roundings of 1 / rows.
+    tolerance = 4 * np.finfo(dtype).eps * (1 if epsilon == 0 else 10) / rows
+    np.testing.assert_allclose(dx.numpy(), alone.numpy(), rtol=0, atol=tolerance)
+
+
+def test_graph_of_a_mean_is_walked_twice_and_scaled():
+    x = weft.tensor(np.linspace(-1, 1, 24, dtype="float32").reshape(6, 4), requires_grad=True)
+    y = weft.tensor([0, 3, 1, 2, 2, 0])
+    loss = weft.losses.SparseCategoricalCrossentropy(from_logits=True)
+    rows = weft.softmax_cross_entropy(x, y)
+    expected = weft.grad(rows.mean(), x).numpy()
+    value = loss(y, x)
+    value.backward(retain_graph=True)
+    x.grad *= 0.0  # the gradient that was handed out is the caller's own
+    value.backward()
+    np.testing.assert_allclose(x.grad.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(weft.grad(loss(y, x) * 3.0, x).numpy(), 3 * expected, atol=1e-6)
+    recorded = weft.grad(loss(y, x), x, create_graph=True)
+    np.testing.assert_allclose(recorded.numpy(), expected, atol=1e-6)
+    assert recorded.requires_grad

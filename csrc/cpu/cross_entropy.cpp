@@ -155,7 +155,7 @@ constexpr int64_t kFewClasses = 32;
 // logarithm for each row would cost five times as much as the exponentials themselves.
 template <class T>
 void sparse_rows_of_few_classes(const CrossEntropyParams& p, const T* x, const int64_t* label,
-                                T* loss, Statistics<T>* statistics) {
+                                T* loss, Statistics<T>* statistics, T* dx) {
   constexpr int kLanes = simd::kLanes<T>;
   T columns[kFewClasses * kLanes];
   for (int i = 0; i < kLanes; i++)
@@ -163,18 +163,29 @@ void sparse_rows_of_few_classes(const CrossEntropyParams& p, const T* x, const i
   Vec<T> largest = simd::load(columns);
   for (int64_t c = 1; c < p.C; c++) largest = simd::max(simd::load(columns + c * kLanes), largest);
   Vec<T> sum{};
-  for (int64_t c = 0; c < p.C; c++) sum += simd::exp(simd::load(columns + c * kLanes) - largest);
+  for (int64_t c = 0; c < p.C; c++) {
+    const Vec<T> e = simd::exp(simd::load(columns + c * kLanes) - largest);
+    simd::store(columns + c * kLanes, e);
+    sum += e;
+  }
   const Vec<T> logarithm = simd::log(sum);
   for (int i = 0; i < kLanes; i++) {
     loss[i] = logarithm[i] - (x[i * p.C + label[i]] - largest[i]);
     statistics[i] = {largest[i], 1 / sum[i]};
+  }
+  if (dx == nullptr) return;
+  const T g = static_cast<T>(p.dloss_scale), on = g * static_cast<T>(p.on);
+  for (int i = 0; i < kLanes; i++) {
+    const T scale = g * statistics[i].scale;
+    for (int64_t c = 0; c < p.C; c++) dx[i * p.C + c] = scale * columns[c * kLanes + i];
+    dx[i * p.C + label[i]] -= on;
   }
 }
 
 // Rows from `begin` on as long as whole groups of them have valid labels; gives the next row.
 template <class T>
 int64_t sparse_groups(const CrossEntropyParams& p, const T* x, const Labels& labels, T* loss,
-                      Statistics<T>* statistics, int64_t begin, int64_t end) {
+                      Statistics<T>* statistics, T* dx, int64_t begin, int64_t end) {
   constexpr int kLanes = simd::kLanes<T>;
   int64_t row = begin;
   for (; row + kLanes <= end; row += kLanes) {
@@ -183,7 +194,8 @@ int64_t sparse_groups(const CrossEntropyParams& p, const T* x, const Labels& lab
       label[i] = labels[row + i];
       if (label[i] < 0 || label[i] >= p.C) return row;
     }
-    sparse_rows_of_few_classes(p, x + row * p.C, label, loss + row, statistics + row);
+    sparse_rows_of_few_classes(p, x + row * p.C, label, loss + row, statistics + row,
+                               dx == nullptr ? nullptr : dx + row * p.C);
   }
   return row;
 }
@@ -235,46 +247,6 @@ void write_mean(const T* loss, int64_t N, const Operand& mean) {
   *mean.as<T>() = static_cast<T>(sum / static_cast<double>(N));
 }
 
-template <class T>
-void sparse(const CrossEntropyParams& p, const Operand* operands) {
-  const T* x = operands[0].as<T>();
-  const Labels labels{operands[1].data, operands[1].dtype};
-  T* loss = operands[2].as<T>();
-  auto* statistics = operands[3].as<Statistics<T>>();
-  int64_t* bad_row = operands[5].as<int64_t>();
-  *bad_row = -1;
-  const bool grouped = p.C <= kFewClasses && p.off == 0 && p.epsilon == 0 && !p.ignores;
-  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
-    if (grouped) begin = sparse_groups(p, x, labels, loss, statistics, begin, end);
-    for (int64_t row = begin; row < end; row++) {
-      const int64_t label = labels[row];
-      loss[row] = 0;
-      statistics[row] = {};
-      if (p.ignores && label == p.ignored) continue;
-      if (label >= 0 && label < p.C)
-        loss[row] = p.epsilon > 0 ? sparse_probabilities(p, x + row * p.C, label, statistics[row])
-                                  : sparse_row(p, x + row * p.C, label, statistics[row]);
-      else
-        report_row(bad_row, row);
-    }
-  });
-  write_mean(loss, p.N, operands[4]);
-}
-
-template <class T>
-void dense(const CrossEntropyParams& p, const Operand* operands) {
-  const T *x = operands[0].as<T>(), *y = operands[1].as<T>();
-  T* loss = operands[2].as<T>();
-  auto* statistics = operands[3].as<Statistics<T>>();
-  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++)
-      loss[row] = p.epsilon > 0
-                      ? dense_probabilities(p, x + row * p.C, y + row * p.C, statistics[row])
-                      : dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
-  });
-  write_mean(loss, p.N, operands[4]);
-}
-
 // dx = g * (scale * exp(x - largest) - off) of one row; the caller subtracts the labels' part.
 template <class T>
 WEFT_INLINE void sparse_row_backward(const CrossEntropyParams& p, const T* x, T g, int64_t label,
@@ -292,6 +264,53 @@ WEFT_INLINE void sparse_row_backward(const CrossEntropyParams& p, const T* x, T 
     store_some(dx + c, scale * simd::exp(load_some(x + c, n) - shift) - off, n);
   });
   dx[label] -= g * static_cast<T>(p.on);
+}
+
+template <class T>
+void sparse(const CrossEntropyParams& p, const Operand* operands) {
+  const T* x = operands[0].as<T>();
+  const Labels labels{operands[1].data, operands[1].dtype};
+  T* loss = operands[2].as<T>();
+  auto* statistics = operands[3].as<Statistics<T>>();
+  int64_t* bad_row = operands[5].as<int64_t>();
+  T* dx = operands[6].present ? operands[6].as<T>() : nullptr;
+  *bad_row = -1;
+  const bool grouped = p.C <= kFewClasses && p.off == 0 && p.epsilon == 0 && !p.ignores;
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    if (grouped) begin = sparse_groups(p, x, labels, loss, statistics, dx, begin, end);
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t label = labels[row];
+      loss[row] = 0;
+      statistics[row] = {};
+      const bool ignored = p.ignores && label == p.ignored;
+      if (ignored || label < 0 || label >= p.C) {
+        if (!ignored) report_row(bad_row, row);
+        for (int64_t c = 0; dx != nullptr && c < p.C; c++) dx[row * p.C + c] = 0;
+        continue;
+      }
+      const T* logits = x + row * p.C;
+      loss[row] = p.epsilon > 0 ? sparse_probabilities(p, logits, label, statistics[row])
+                                : sparse_row(p, logits, label, statistics[row]);
+      if (dx != nullptr)  // while the row is in the first cache
+        sparse_row_backward(p, logits, static_cast<T>(p.dloss_scale), label, statistics[row],
+                            dx + row * p.C);
+    }
+  });
+  write_mean(loss, p.N, operands[4]);
+}
+
+template <class T>
+void dense(const CrossEntropyParams& p, const Operand* operands) {
+  const T *x = operands[0].as<T>(), *y = operands[1].as<T>();
+  T* loss = operands[2].as<T>();
+  auto* statistics = operands[3].as<Statistics<T>>();
+  parallel_for(p.N, kGrain / p.C, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++)
+      loss[row] = p.epsilon > 0
+                      ? dense_probabilities(p, x + row * p.C, y + row * p.C, statistics[row])
+                      : dense_row(p, x + row * p.C, y + row * p.C, statistics[row]);
+  });
+  write_mean(loss, p.N, operands[4]);
 }
 
 template <class T>

@@ -81,11 +81,11 @@ Cost cost_of(const Problem& p, int64_t bytes) { return {14 * p.params.N * p.para
 }
 
 void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Tensor& loss,
-                   const Tensor& statistics, const Tensor& mean) {
+                   const Tensor& statistics, const Tensor& mean, const Tensor& dx) {
   const Tensor bad_row = Tensor::empty({1}, DType::int64, x.device());
   launch(kernels::sparse_cross_entropy, p.dtype, p.params,
          cost_of(p, bytes_of(x) + bytes_of(y) + bytes_of(loss)), {&x, &y},
-         {&loss, &statistics, &mean, &bad_row});
+         {&loss, &statistics, &mean, &bad_row, &dx});
   if (bad_row.is_meta()) return;
   if (const int64_t row = *bad_row.data_as<int64_t>(); row >= 0)
     fail_label(y, row, p.rows, p.params.C);
@@ -93,24 +93,29 @@ void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Ten
 
 }  // namespace
 
-std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
-                                                double label_smoothing,
-                                                std::optional<int64_t> ignore_class, double epsilon,
-                                                bool mean) {
-  const Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
+std::tuple<Tensor, Tensor, std::optional<Tensor>> softmax_cross_entropy(
+    const Tensor& x, const Tensor& y, double label_smoothing, std::optional<int64_t> ignore_class,
+    double epsilon, bool mean, bool gradient) {
+  Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
   check(!mean || p.params.N > 0, kOp, ": the mean of no losses, the logits have shape ", x.shape());
+  check(!gradient || (mean && p.sparse), kOp,
+        ": the gradient comes with the loss only for the mean over class numbers");
   const Tensor loss = Tensor::empty(p.rows, p.dtype, x.device());
   const Tensor statistics = Tensor::empty({p.params.N, 2}, p.dtype, x.device());
-  if (p.params.N == 0) return {cast(loss, x.dtype()), statistics};
+  if (p.params.N == 0) return {cast(loss, x.dtype()), statistics, std::nullopt};
   const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
   const Tensor average = mean ? Tensor::empty({}, p.dtype, x.device()) : Tensor();
+  const Tensor dx = gradient ? Tensor::empty(x.shape(), p.dtype, x.device()) : Tensor();
+  if (mean) p.params.dloss_scale = 1 / static_cast<double>(p.params.N);
   if (p.sparse)
-    launch_sparse(p, logits, labels, loss, statistics, average);
+    launch_sparse(p, logits, labels, loss, statistics, average, dx);
   else
     launch(kernels::dense_cross_entropy, p.dtype, p.params,
            cost_of(p, bytes_of(logits) + bytes_of(labels) + bytes_of(loss)), {&logits, &labels},
            {&loss, &statistics, &average});
-  return {cast(mean ? average : loss, x.dtype()), statistics};
+  std::optional<Tensor> slope;
+  if (gradient) slope = cast(dx, x.dtype());
+  return {cast(mean ? average : loss, x.dtype()), statistics, slope};
 }
 
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
@@ -137,7 +142,7 @@ WEFT_BINDING(cross_entropy) {
   namespace py = pybind11;
   m.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("x"), py::arg("y"),
         py::arg("label_smoothing") = 0.0, py::arg("ignore_class") = std::nullopt,
-        py::arg("epsilon") = 0.0, py::arg("mean") = false);
+        py::arg("epsilon") = 0.0, py::arg("mean") = false, py::arg("gradient") = false);
   m.def("softmax_cross_entropy_backward", &softmax_cross_entropy_backward, py::arg("dloss"),
         py::arg("x"), py::arg("y"), py::arg("statistics"), py::arg("label_smoothing") = 0.0,
         py::arg("ignore_class") = std::nullopt, py::arg("epsilon") = 0.0);

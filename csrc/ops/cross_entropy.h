@@ -17,7 +17,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <utility>
+#include <tuple>
 
 #include "core/kernel.h"
 #include "core/tensor.h"
@@ -35,7 +35,8 @@ struct CrossEntropyParams {
 
 namespace kernels {
 // Operands: x, y (N,) of any integer or floating dtype, loss (N,), statistics (N, 2), mean (0-d,
-// optional: that of the losses), bad_row.
+// optional: that of the losses), bad_row, dx (N, C) (optional: the gradient, for losses whose own
+// gradient is dloss_scale).
 // The statistics of a row are its largest logit and sum(t) / sum(exp(x - largest)); of a row of
 // probabilities 1 / sum(p) and T.
 // bad_row (int64): the first row whose class number is no integer in [0, C), else -1.
@@ -51,10 +52,11 @@ extern Kernel<CrossEntropyParams> dense_cross_entropy_backward;
 // Gives the losses (...), or with `mean` their mean, and the statistics that the backward pass
 // needs. A 0-d dloss of several rows is the gradient of their mean. ValueError for a class number
 // outside [0, C), with its row.
-std::pair<Tensor, Tensor> softmax_cross_entropy(const Tensor& x, const Tensor& y,
-                                                double label_smoothing,
-                                                std::optional<int64_t> ignore_class, double epsilon,
-                                                bool mean);
+// With `gradient` also the gradient of the mean (of class numbers only), for little more than the
+// loss alone: the exponentials are there, and backward needs no launch.
+std::tuple<Tensor, Tensor, std::optional<Tensor>> softmax_cross_entropy(
+    const Tensor& x, const Tensor& y, double label_smoothing, std::optional<int64_t> ignore_class,
+    double epsilon, bool mean, bool gradient);
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
                                       std::optional<int64_t> ignore_class, double epsilon);

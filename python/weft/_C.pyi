@@ -1062,7 +1062,8 @@ def softmax_cross_entropy(
     ignore_class: typing.SupportsInt | typing.SupportsIndex | None = None,
     epsilon: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     mean: bool = False,
-) -> tuple[Tensor, Tensor]: ...
+    gradient: bool = False,
+) -> tuple[Tensor, Tensor, Tensor | None]: ...
 def softmax_cross_entropy_backward(
     dloss: Tensor,
     x: Tensor,

@@ -27,7 +27,11 @@ EPSILON = 1e-7
 
 
 class SoftmaxCrossEntropy(Function):
-    """Saves the logits (or probabilities), the labels and two numbers for each row."""
+    """Saves the logits (or probabilities), the labels and two numbers for each row.
+
+    The mean over class numbers, which is what training asks for, computes its gradient along with
+    the loss; the first walk takes it, and further ones compute it again.
+    """
 
     @staticmethod
     def forward(
@@ -39,8 +43,10 @@ class SoftmaxCrossEntropy(Function):
         epsilon: float,
         mean: bool = False,
     ) -> Any:
-        loss, statistics = _C.softmax_cross_entropy(
-            x, y, label_smoothing, ignore_class, epsilon, mean
+        # Not in half precision, where a small gradient would vanish before a loss scale saves it.
+        fused = mean and ctx.needs_grad[0] and y.ndim < x.ndim and x.dtype.itemsize >= 4
+        loss, statistics, ctx.dx = _C.softmax_cross_entropy(
+            x, y, label_smoothing, ignore_class, epsilon, mean, fused
         )
         ctx.save(x, y, statistics)
         ctx.options = (label_smoothing, ignore_class, epsilon)
@@ -59,6 +65,11 @@ class SoftmaxCrossEntropy(Function):
         if ctx.needs_grad[0]:
             if recorded:
                 dx = _composed_gradient(dloss, x, y, *ctx.options)
+            elif ctx.dx is not None:
+                slope, ctx.dx = ctx.dx, None
+                if dloss.device == "meta" or dloss.item() != 1.0:
+                    slope = _C.multiply(slope, dloss._data)
+                dx = Tensor(slope)
             else:
                 dx = Tensor(
                     _C.softmax_cross_entropy_backward(
