@@ -92,7 +92,7 @@ class _Walk:
         self.arrived[key] = gradient if earlier is None else earlier + gradient
 
     def run(self, *, retain_graph: bool, only: set[Node] | None, keep: set[_Key]) -> None:
-        arrived, add = self.arrived, self.add
+        arrived, leaves = self.arrived, self.leaves
         for node in self.nodes:
             if only is not None and node not in only:
                 continue
@@ -111,8 +111,15 @@ class _Walk:
             if type(results) is not tuple:
                 results = (results,)
             for edge, gradient in zip(node.edges, results, strict=False):
-                if edge is not None and gradient is not None:
-                    add(edge, gradient)
+                if edge is None or gradient is None:
+                    continue
+                # As `add`, whose call would take longer than what it does.
+                key: Any = edge
+                if edge[1] is None:
+                    key = id(edge[0])
+                    leaves[key] = edge[0]
+                earlier = arrived.get(key)
+                arrived[key] = gradient if earlier is None else earlier + gradient
 
     def _take(self, node: Node, keep: set[_Key]) -> list[Tensor | None]:
         """The gradients of all outputs of a node, after its hooks."""

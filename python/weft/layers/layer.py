@@ -355,13 +355,12 @@ class Layer(Tracking):
     def _check_inputs(self, args: Any) -> None:
         specs = self.input_spec
         if isinstance(specs, InputSpec):
-            if args and hasattr(args[0], "shape"):
-                shape = args[0].shape
-                # Most calls repeat the shape of the call before.
-                if self._accepted != (specs, shape):
-                    if not specs.accepts(shape):
-                        raise ValueError(specs.explain(shown(shape)))
-                    self._accepted = (specs, shape)
+            shape = getattr(args[0], "shape", None) if args else None
+            # Most calls repeat the shape of the call before.
+            if shape is not None and self._accepted != (specs, shape):
+                if not specs.accepts(shape):
+                    raise ValueError(specs.explain(shown(shape)))
+                self._accepted = (specs, shape)
             return
         values = flatten(args[0]) if args else []
         for spec, value in zip(specs or [], values, strict=False):

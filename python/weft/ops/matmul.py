@@ -174,14 +174,15 @@ def _unrecorded_gradients(
     """
     if y is not None:
         dy = _C.relu_backward(dy, y._data)
-    grads = (
-        None if kernel is None else _C.matmul(dy, kernel._data, False, True),
-        None if x is None else _C.matmul(x._data, dy, True, False),
-        _C.sum(dy, (0,), False) if ctx.needs_grad[2] else None,
-    )
+    dx = None if kernel is None else Tensor(_C.matmul(dy, kernel._data, False, True))
+    dkernel = None if x is None else Tensor(_C.matmul(x._data, dy, True, False))
+    dbias = Tensor(_C.sum(dy, (0,), False)) if ctx.needs_grad[2] else None
+    of_x, of_kernel, of_bias = ctx.dtypes
+    if dy.dtype is of_x is of_kernel and (of_bias is of_x or of_bias is None):
+        return dx, dkernel, dbias  # one dtype everywhere is the rule: nothing to convert
     return tuple(
-        None if g is None else Tensor(g if g.dtype is t else _C.cast(g, t))
-        for g, t in zip(grads, ctx.dtypes, strict=True)
+        g if g is None or g.dtype == t else ops.cast(g, t)
+        for g, t in zip((dx, dkernel, dbias), ctx.dtypes, strict=True)
     )
 
 
