@@ -22,7 +22,7 @@ NUMPY_DTYPES = [str(d) for d in ALL if d != "bfloat16"]
 # --- dtypes --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("a, b", itertools.combinations_with_replacement(NUMPY_DTYPES, 2))
+@pytest.mark.parametrize("a, b", [*itertools.combinations_with_replacement(NUMPY_DTYPES, 2)])
 def test_promotion_is_numpys(a, b):
     assert weft.result_type(a, b) == np.result_type(a, b).name
     assert weft.result_type(b, a) == np.result_type(a, b).name

@@ -60,8 +60,9 @@ class Pool {
 
   void run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
     const uint32_t region = region_.load(std::memory_order_relaxed) + 1;
-    // Closed first: a worker that was interrupted inside claim() still holds the last region's word,
-    // and would otherwise take a chunk as soon as chunks_ allows it, while body_ is half replaced.
+    // Closed first: a worker that was interrupted inside claim() still holds the last region's
+    // word, and would otherwise take a chunk as soon as chunks_ allows it, while body_ is half
+    // replaced.
     claim_.store(uint64_t{region} << 32 | kClosed, std::memory_order_seq_cst);
     body_ = body;
     context_ = context;
