@@ -34,7 +34,7 @@ Isa parse_isa(const char* name) {
 }
 
 Isa best_isa() {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WEFT_BASELINE_ONLY)
   // The compiler's check covers CPUID and whether the system saves the wide registers.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
