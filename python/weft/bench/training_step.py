@@ -58,6 +58,9 @@ def measure(batch: int, with_torch: bool, seconds: float) -> dict[str, Timing]:
     steps = mlp_steps(batch, with_torch)
     histories = {name: [step() for _ in range(5)] for name, step in steps.items()}
     for name, history in histories.items():
-        if not np.allclose(history, histories["weft"], rtol=1e-3):
+        # The first loss is the same sum. Later ones drift apart a little: Keras adds epsilon before
+        # the bias correction of Adam and PyTorch after it, which moves weights with tiny gradients.
+        same = np.allclose(history[0], histories["weft"][0], rtol=1e-5)
+        if not same or not np.allclose(history, histories["weft"], rtol=1e-2):
             raise AssertionError(f"losses disagree: weft {histories['weft']}, {name} {history}")
     return interleaved(steps, seconds)
