@@ -58,7 +58,7 @@ def run(
             continue
         for call in case.bench:
             yield _measure(case, call, "forward", threads, limits, seconds, with_torch)
-            if case.differentiable and with_torch and case.oracle is not None and _floats(call):
+            if case.differentiable and with_torch and _torch_differentiates(case, call):
                 yield _measure(case, call, "forward+backward", threads, limits, seconds, True)
 
 
@@ -142,6 +142,17 @@ def _torch_call(case: OpCase, call: Sample, backward: bool) -> Callable[[], Any]
         return [leaf.grad for leaf in leaves]
 
     return step
+
+
+def _torch_differentiates(case: OpCase, call: Sample) -> bool:
+    """Whether PyTorch has a gradient for all float arguments (not for running statistics)."""
+    if case.oracle is None or not _floats(call):
+        return False
+    try:
+        _torch_call(case, call, backward=True)()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _require_agreement(
