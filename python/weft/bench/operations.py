@@ -95,7 +95,7 @@ def _weft_call(case: OpCase, call: Sample, backward: bool) -> Callable[[], Any]:
         leaf.requires_grad = True
     with weft.no_grad():
         result = check.as_list(case.op(*args, **kwargs))[0]
-    upstream = weft.tensor(np.ones(result.shape, "float32"))
+    upstream = weft.tensor(_upstream(result.shape))
 
     def step() -> Any:
         for leaf in leaves:
@@ -133,7 +133,7 @@ def _torch_call(case: OpCase, call: Sample, backward: bool) -> Callable[[], Any]
     if not backward:
         return lambda: oracle(*args, **kwargs)
     leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
-    upstream = torch.ones_like(check.as_list(oracle(*args, **kwargs))[0].detach())
+    upstream = torch.from_numpy(_upstream(check.as_list(oracle(*args, **kwargs))[0].shape))
 
     def step() -> Any:
         for leaf in leaves:
@@ -142,6 +142,11 @@ def _torch_call(case: OpCase, call: Sample, backward: bool) -> Callable[[], Any]
         return [leaf.grad for leaf in leaves]
 
     return step
+
+
+def _upstream(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The gradient of the result: random, since ones make that of softmax vanish."""
+    return np.asarray(np.random.default_rng(0).normal(size=tuple(shape)), "float32")
 
 
 def _torch_differentiates(case: OpCase, call: Sample) -> bool:
