@@ -9,6 +9,10 @@ import numpy as np
 
 from weft.bench.timing import Timing, interleaved
 
+# Keras adds Adam's epsilon before the bias correction, PyTorch after it. One too small to matter
+# makes both do the same step: the losses of five steps then agree to 2e-7 for 40 seeds.
+_EPSILON = 1e-12
+
 
 def mlp_steps(batch: int, with_torch: bool) -> dict[str, Callable[[], Any]]:
     """Steps of the 784-128-10 classifier with Adam, both from the same weights and batch."""
@@ -25,7 +29,7 @@ def mlp_steps(batch: int, with_torch: bool) -> dict[str, Callable[[], Any]]:
         ]
     )
     model.compile(
-        optimizer=weft.optimizers.Adam(1e-3),
+        optimizer=weft.optimizers.Adam(1e-3, epsilon=_EPSILON),
         loss=weft.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     steps: dict[str, Callable[[], Any]] = {"weft": lambda: float(model.train_on_batch(x, y))}
@@ -40,7 +44,7 @@ def _torch_mlp(x: Any, y: Any, weights: list[Any]) -> Callable[[], float]:
     net = torch.nn.Sequential(torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
     for parameter, value in zip(net.parameters(), weights, strict=True):
         parameter.data = torch.tensor(np.ascontiguousarray(value.T))
-    optimizer = torch.optim.Adam(net.parameters(), 1e-3, eps=1e-7, fused=True)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-3, eps=_EPSILON, fused=True)
     inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
 
     def step() -> float:
@@ -58,9 +62,6 @@ def measure(batch: int, with_torch: bool, seconds: float) -> dict[str, Timing]:
     steps = mlp_steps(batch, with_torch)
     histories = {name: [step() for _ in range(5)] for name, step in steps.items()}
     for name, history in histories.items():
-        # The first loss is the same sum. Later ones drift apart a little: Keras adds epsilon before
-        # the bias correction of Adam and PyTorch after it, which moves weights with tiny gradients.
-        same = np.allclose(history[0], histories["weft"][0], rtol=1e-5)
-        if not same or not np.allclose(history, histories["weft"], rtol=1e-2):
+        if not np.allclose(history, histories["weft"], rtol=1e-5):
             raise AssertionError(f"losses disagree: weft {histories['weft']}, {name} {history}")
     return interleaved(steps, seconds)
