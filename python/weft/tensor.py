@@ -2,7 +2,8 @@
 
 The array itself (shape, strides, memory) is the compiled `_C.Tensor` in `_data`; this class adds
 what autograd needs and the ways to and from Python. Operators and methods that only name an
-operation of `weft.ops` are in `weft.tensor_methods`.
+operation of `weft.ops` are in `weft.tensor_methods`, those that write into the tensor in
+`weft.tensor_in_place`, and what NumPy and DLPack ask of it in `weft.tensor_protocols`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from weft import _C
-from weft.autograd.recording import note_in_place
 from weft.device import KNOWN, check_device, current_device
 from weft.dtypes import DType, as_dtype
+from weft.tensor_in_place import InPlaceMethods
 from weft.tensor_methods import TensorMethods
+from weft.tensor_protocols import ArrayProtocols
 
 
-class Tensor(TensorMethods, _C.BufferProvider):
+class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
     """An n-dimensional array on a device, with automatic differentiation.
 
     Made by `weft.tensor`, `weft.asarray`, the creation functions and every operation; rarely by
@@ -152,41 +154,6 @@ class Tensor(TensorMethods, _C.BufferProvider):
         """The values as nested Python lists."""
         return self.numpy().tolist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        array = self.numpy()
-        if dtype is not None and array.dtype != np.dtype(dtype):
-            if copy is False:
-                raise ValueError(f"a copy is needed to convert {self.dtype} to {np.dtype(dtype)}")
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    __array_priority__ = 1000
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        function = getattr(ops, _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
-        if method != "__call__" or function is None or kwargs:
-            return NotImplemented
-        return function(*inputs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        own = getattr(ops, function.__name__, None)
-        if own is None:
-            return NotImplemented
-        return own(*args, **kwargs)
-
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        import weft
-
-        return weft
-
-    def __dlpack__(self, *, stream: Any = None, **options: Any) -> Any:
-        if options.get("copy"):
-            return _C.to_dlpack(_C.copy(self._data))
-        return _C.to_dlpack(self._data)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
@@ -311,81 +278,9 @@ class Tensor(TensorMethods, _C.BufferProvider):
     def __getitem__(self, key: Any) -> Tensor:
         return ops.getitem(self, key)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        ops.setitem(self, key, value)
-
-    # --- in-place --------------------------------------------------------------------------------
-
-    def _become(self, result: Tensor, op: str) -> Tensor:
-        """Take over the values and the history of `result`: the core of `x += y`."""
-        note_in_place(self, op)
-        if result.shape != self.shape:
-            raise ValueError(
-                f"{op}: the result of shape {result.shape} does not fit in-place into {self.shape}"
-            )
-        if _C.promote(self.dtype, result.dtype) != self.dtype:
-            raise TypeError(
-                f"{op}: the {result.dtype} result does not fit in-place into {self.dtype}; write "
-                "x = x + y instead"
-            )
-        _C.copy_into(result._data, self._data)
-        if result.requires_grad:
-            self._requires_grad, self._node, self._index = True, result._node, result._index
-        return self
-
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._become(ops.add(self, other), "add")
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._become(ops.subtract(self, other), "subtract")
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._become(ops.multiply(self, other), "multiply")
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._become(ops.divide(self, other), "divide")
-
-    def __ifloordiv__(self, other: Any) -> Tensor:
-        return self._become(ops.floor_divide(self, other), "floor_divide")
-
-    def __imod__(self, other: Any) -> Tensor:
-        return self._become(ops.remainder(self, other), "remainder")
-
-    def __ipow__(self, other: Any) -> Tensor:
-        return self._become(ops.power(self, other), "power")
-
-    def __iand__(self, other: Any) -> Tensor:
-        return self._become(ops.bitwise_and(self, other), "bitwise_and")
-
-    def __ior__(self, other: Any) -> Tensor:
-        return self._become(ops.bitwise_or(self, other), "bitwise_or")
-
-    def __ixor__(self, other: Any) -> Tensor:
-        return self._become(ops.bitwise_xor(self, other), "bitwise_xor")
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set every element to `value`, in place."""
-        self[...] = value
-        return self
-
-    def zero_(self) -> Tensor:
-        """Set every element to 0, in place."""
-        return self.fill_(0)
-
 
 def _rebuild(values: np.ndarray[Any, Any], dtype: str, requires_grad: bool) -> Tensor:
     return tensor(values, dtype=dtype, requires_grad=requires_grad)
-
-
-# NumPy's names where they differ from the Array API's.
-_UFUNC_NAMES = {
-    "true_divide": "divide",
-    "absolute": "abs",
-    "invert": "bitwise_invert",
-    "left_shift": "bitwise_left_shift",
-    "right_shift": "bitwise_right_shift",
-    "conjugate": "positive",
-}
 
 
 # --- making tensors ------------------------------------------------------------------------------

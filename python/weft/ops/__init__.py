@@ -1,6 +1,7 @@
 """Operations on tensors: one module per family, one line here per module."""
 
 from weft.ops.activation import *
+from weft.ops.arg_reduce import *
 from weft.ops.arithmetic import *
 from weft.ops.cast import *
 from weft.ops.comparison import *
@@ -19,9 +20,12 @@ from weft.ops.pool import *
 from weft.ops.rectifier import *
 from weft.ops.reduction import *
 from weft.ops.repetition import *
+from weft.ops.rounding import *
+from weft.ops.scan import *
 from weft.ops.scatter import *
 from weft.ops.search import *
 from weft.ops.shape import *
 from weft.ops.softmax import *
 from weft.ops.sort import *
 from weft.ops.trigonometry import *
+from weft.ops.variance import *

@@ -1,8 +1,7 @@
-"""Elementwise functions of one tensor: rounding, roots, exponentials, logarithms."""
+"""Elementwise functions of one tensor: signs, roots, exponentials, logarithms."""
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any
 
@@ -13,12 +12,10 @@ from weft.tensor import Tensor, as_tensor
 __all__ = [
     "abs",
     "absolute",
-    "ceil",
     "erf",
     "exp",
     "exp2",
     "expm1",
-    "floor",
     "log",
     "log1p",
     "log2",
@@ -26,12 +23,10 @@ __all__ = [
     "negative",
     "positive",
     "reciprocal",
-    "round",
     "rsqrt",
     "sign",
     "sqrt",
     "square",
-    "trunc",
 ]
 
 _LN2 = math.log(2.0)
@@ -218,100 +213,6 @@ def reciprocal(x: Any) -> Tensor:
         [0.25, 0.5]
     """
     return Reciprocal.apply(as_tensor(x))
-
-
-class Floor(Function):
-    not_differentiable = "floor is constant between its jumps"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.floor(x)
-
-
-def floor(x: Any) -> Tensor:
-    """The next whole number below. Integers stay as they are.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.floor([1.7, -1.7]).tolist()
-        [1.0, -2.0]
-    """
-    x = as_tensor(x)
-    if not x.dtype.is_floating:
-        return ops.copy(x)
-    return Floor.apply(as_tensor(x))
-
-
-class Ceil(Function):
-    not_differentiable = "ceil is constant between its jumps"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.ceil(x)
-
-
-def ceil(x: Any) -> Tensor:
-    """The next whole number above. Integers stay as they are.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.ceil([1.7, -1.7]).tolist()
-        [2.0, -1.0]
-    """
-    x = as_tensor(x)
-    if not x.dtype.is_floating:
-        return ops.copy(x)
-    return Ceil.apply(as_tensor(x))
-
-
-class Trunc(Function):
-    not_differentiable = "trunc is constant between its jumps"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.trunc(x)
-
-
-def trunc(x: Any) -> Tensor:
-    """The next whole number towards 0. Integers stay as they are.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.trunc([1.7, -1.7]).tolist()
-        [1.0, -1.0]
-    """
-    x = as_tensor(x)
-    if not x.dtype.is_floating:
-        return ops.copy(x)
-    return Trunc.apply(as_tensor(x))
-
-
-class Round(Function):
-    not_differentiable = "round is constant between its jumps"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.round(x)
-
-
-def round(x: Any, decimals: int = 0) -> Tensor:
-    """The nearest whole number, or multiple of 10 ** -decimals; ties go to the even one.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.round([0.5, 1.5, 2.4]).tolist()
-        [0.0, 2.0, 2.0]
-    """
-    x = as_tensor(x)
-    if not x.dtype.is_floating and decimals >= 0:
-        return ops.copy(x)
-    if decimals == 0:
-        return Round.apply(x)
-    if not x.dtype.is_floating:
-        scale = 10**-decimals
-        return ops.cast(Round.apply(ops.cast(x, "float64") / scale) * scale, x.dtype)
-    scale = 10.0 ** builtins.abs(decimals)
-    return Round.apply(x * scale) / scale if decimals > 0 else Round.apply(x / scale) * scale
 
 
 class Exp(Function):

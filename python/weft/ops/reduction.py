@@ -1,4 +1,4 @@
-"""Sums, extremes and other results of whole axes, and running sums along an axis.
+"""Sums, extremes and other results of whole axes.
 
 `axis` is an integer, several of them, or None for all axes; negative ones count from the end.
 Sums are accurate (blocks are added in float64) and have the same bits for any number of threads.
@@ -11,7 +11,8 @@ import math
 from typing import Any
 
 from weft import _C, ops
-from weft.autograd.recording import Function, is_grad_enabled
+from weft.autograd.recording import Function
+from weft.ops.scan import products_before
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
 
@@ -20,23 +21,16 @@ __all__ = [
     "amax",
     "amin",
     "any",
-    "argmax",
-    "argmin",
     "average",
     "count_nonzero",
-    "cumprod",
-    "cumsum",
     "logsumexp",
     "max",
     "mean",
     "min",
-    "moments",
     "norm",
     "prod",
     "ptp",
-    "std",
     "sum",
-    "var",
 ]
 
 
@@ -47,7 +41,7 @@ def reduced_axes(axis: Any) -> tuple[int, ...] | None:
     return tuple(axis) if isinstance(axis, list) else (axis,)
 
 
-def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[int, ...]:
+def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[int, ...]:
     """`shape` with 1 for the reduced axes."""
     if axes is None:
         return (1,) * len(shape)
@@ -55,14 +49,14 @@ def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[i
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
-def _note(ctx: Any, x: Any, axes: tuple[int, ...] | None) -> None:
-    """Keep what `_restore` needs."""
+def note_reduction(ctx: Any, x: Any, axes: tuple[int, ...] | None) -> None:
+    """Keep what `restore_axes` needs."""
     ctx.shape, ctx.axes = x.shape, axes
 
 
-def _restore(ctx: Any, reduced: Tensor) -> Tensor:
+def restore_axes(ctx: Any, reduced: Tensor) -> Tensor:
     """A result of the reduction with its axes back, of length 1."""
-    return ops.reshape(reduced, _kept_shape(ctx.shape, ctx.axes))
+    return ops.reshape(reduced, kept_shape(ctx.shape, ctx.axes))
 
 
 # --- sums ----------------------------------------------------------------------------------------
@@ -73,12 +67,12 @@ class Sum(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         return _C.sum(x, axes, keepdims)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        return ops.broadcast_to(_restore(ctx, dy), ctx.shape), None, None
+        return ops.broadcast_to(restore_axes(ctx, dy), ctx.shape), None, None
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
@@ -107,12 +101,12 @@ class Mean(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         return _C.mean(x, axes, keepdims)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        dy = _restore(ctx, dy)
+        dy = restore_axes(ctx, dy)
         count = math.prod(ctx.shape) // builtins.max(dy.size, 1)
         return ops.broadcast_to(dy * (1.0 / builtins.max(count, 1)), ctx.shape), None, None
 
@@ -183,7 +177,7 @@ class Prod(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         ctx.save(x)
         return _C.prod(x, axes, keepdims)
 
@@ -195,22 +189,10 @@ class Prod(Function):
         moved = ops.permute_dims(x, tuple(order))
         kept = x.ndim - len(axes)
         rows = ops.reshape(moved, (math.prod(moved.shape[:kept]), math.prod(moved.shape[kept:])))
-        others = _products_before(rows) * ops.flip(_products_before(ops.flip(rows, 1)), 1)
+        others = products_before(rows) * ops.flip(products_before(ops.flip(rows, 1)), 1)
         others = ops.reshape(others, moved.shape)
         back = tuple(order.index(a) for a in range(x.ndim))
-        return ops.permute_dims(others, back) * _restore(ctx, dy), None, None
-
-
-def _products_before(rows: Tensor) -> Tensor:
-    """Of each element of a row, the product of those before it."""
-    if rows.shape[1] == 0:
-        return rows
-    return cumprod(_shifted_right(rows), axis=1)
-
-
-def _shifted_right(rows: Tensor) -> Tensor:
-    one = ops.ones((rows.shape[0], 1), dtype=rows.dtype, device=rows.device)
-    return ops.concat([one, rows[:, :-1]], axis=1)
+        return ops.permute_dims(others, back) * restore_axes(ctx, dy), None, None
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
@@ -233,9 +215,9 @@ class _Extreme(Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, y = ctx.saved
-        where = ops.equal(x.detach(), _restore(ctx, y.detach())).astype(x.dtype)
+        where = ops.equal(x.detach(), restore_axes(ctx, y.detach())).astype(x.dtype)
         share = where / sum(where, ctx.axes, keepdims=True)
-        return share * _restore(ctx, dy), None, None
+        return share * restore_axes(ctx, dy), None, None
 
 
 class Max(_Extreme):
@@ -243,7 +225,7 @@ class Max(_Extreme):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         y = _C.max(x, axes, keepdims)
         ctx.save(x, y)
         return y
@@ -254,7 +236,7 @@ class Min(_Extreme):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         y = _C.min(x, axes, keepdims)
         ctx.save(x, y)
         return y
@@ -306,60 +288,6 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
-class Argmax(Function):
-    """The place of the largest element."""
-
-    not_differentiable = "the place of the largest element is an integer"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-        return _C.argmax(x, axis, keepdims)
-
-
-class Argmin(Function):
-    """The place of the smallest element."""
-
-    not_differentiable = "the place of the smallest element is an integer"
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-        return _C.argmin(x, axis, keepdims)
-
-
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Where the largest element is along an axis, as int64; the first of equal ones.
-
-    Without `axis` the place is that in `x` flattened. A NaN counts as largest.
-
-    Raises:
-        IndexError: If the axis is out of range.
-        ValueError: If there are no elements along it.
-
-    Example:
-        >>> import weft
-        >>> weft.argmax([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
-        [1, 0]
-    """
-    return Argmax.apply(as_tensor(x), axis, bool(keepdims))
-
-
-def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Where the smallest element is along an axis, as int64; the first of equal ones.
-
-    Without `axis` the place is that in `x` flattened. A NaN counts as smallest.
-
-    Raises:
-        IndexError: If the axis is out of range.
-        ValueError: If there are no elements along it.
-
-    Example:
-        >>> import weft
-        >>> weft.argmin([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
-        [0, 1]
-    """
-    return Argmin.apply(as_tensor(x), axis, bool(keepdims))
-
-
 # --- truth ---------------------------------------------------------------------------------------
 
 
@@ -406,96 +334,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return All.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
 
 
-# --- spread --------------------------------------------------------------------------------------
-
-
-class Moments(Function):
-    """Saves x and the mean. Two results: mean and variance."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axes: Any, correction: float, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
-        mean, variance = _C.moments(x, axes, correction, keepdims)
-        ctx.save(x, mean)
-        ctx.correction = correction
-        return mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, dmean: Tensor | None, dvariance: Tensor | None) -> Any:
-        x, center = ctx.saved
-        size = builtins.max(math.prod(_kept_shape(ctx.shape, ctx.axes)), 1)
-        count = x.size / size
-        dx = None
-        if dmean is not None:
-            dx = ops.broadcast_to(
-                _restore(ctx, dmean) * (1.0 / builtins.max(count, 1.0)), ctx.shape
-            )
-        if dvariance is not None:
-            # The saved mean is a constant; second derivatives need its dependence on x.
-            center = mean(x, ctx.axes, True) if is_grad_enabled() else _restore(ctx, center)
-            freedom = builtins.max(count - ctx.correction, 0.0)
-            scale = 2.0 / freedom if freedom else math.nan
-            spread = (x - center) * (_restore(ctx, dvariance) * scale)
-            dx = spread if dx is None else dx + spread
-        return dx, None, None, None
-
-
-def moments(x: Any, axes: Any = None, keepdims: bool = False) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance over axes, from one reading of `x`.
-
-    Example:
-        >>> import weft
-        >>> mean, variance = weft.moments([1.0, 3.0], axes=0)
-        >>> mean.item(), variance.item()
-        (2.0, 1.0)
-    """
-    mean, variance = Moments.apply(as_tensor(x), reduced_axes(axes), 0.0, bool(keepdims))
-    return mean, variance
-
-
-def var(
-    x: Any,
-    axis: Any = None,
-    keepdims: bool = False,
-    correction: float = 0,
-    ddof: float | None = None,
-) -> Tensor:
-    """Variance over axes: sum((x - mean)^2) / (n - correction). Integers give float32.
-
-    Args:
-        x: Tensor of any shape.
-        axis: The axes to reduce; all by default.
-        keepdims: Keep the reduced axes with length 1.
-        correction: 0 for the variance of these numbers, 1 to estimate that of their source.
-        ddof: NumPy's name for `correction`.
-
-    Raises:
-        IndexError: If an axis is out of range.
-
-    Example:
-        >>> import weft
-        >>> weft.var([1.0, 3.0]).item(), weft.var([1.0, 3.0], correction=1).item()
-        (1.0, 2.0)
-    """
-    correction = float(correction if ddof is None else ddof)
-    return Moments.apply(as_tensor(x), reduced_axes(axis), correction, bool(keepdims))[1]
-
-
-def std(
-    x: Any,
-    axis: Any = None,
-    keepdims: bool = False,
-    correction: float = 0,
-    ddof: float | None = None,
-) -> Tensor:
-    """Standard deviation over axes: the square root of `var`, with the same arguments.
-
-    Example:
-        >>> import weft
-        >>> weft.std([1.0, 3.0]).item()
-        1.0
-    """
-    return ops.sqrt(var(x, axis, keepdims, correction, ddof))
+# --- lengths --------------------------------------------------------------------------------------
 
 
 class EuclideanNorm(Function):
@@ -503,7 +342,7 @@ class EuclideanNorm(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         y = _C.sqrt(_C.sum_squares(x, axes, keepdims))
         ctx.save(x, y)
         return y
@@ -512,7 +351,7 @@ class EuclideanNorm(Function):
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, y = ctx.saved
         safe = ops.where(y > 0, y, ops.ones_like(y.detach()))
-        return x * _restore(ctx, dy / safe), None, None
+        return x * restore_axes(ctx, dy / safe), None, None
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -554,7 +393,7 @@ class Logsumexp(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        _note(ctx, x, axes)
+        note_reduction(ctx, x, axes)
         y = _C.logsumexp(x, axes, keepdims)
         ctx.save(x, y)
         return y
@@ -562,7 +401,7 @@ class Logsumexp(Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, y = ctx.saved
-        return ops.exp(x - _restore(ctx, y)) * _restore(ctx, dy), None, None
+        return ops.exp(x - restore_axes(ctx, y)) * restore_axes(ctx, dy), None, None
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -577,85 +416,3 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         1000.693
     """
     return Logsumexp.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
-
-
-# --- running -------------------------------------------------------------------------------------
-
-
-class Cumsum(Function):
-    """Saves nothing; the gradient is summed from the other end."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axis: int, reverse: bool) -> Any:
-        ctx.axis, ctx.reverse = axis, reverse
-        return _C.cumsum(x, axis, reverse)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        return Cumsum.apply(dy, ctx.axis, not ctx.reverse), None, None
-
-
-def cumsum(x: Any, axis: int | None = None) -> Tensor:
-    """Running sum along an axis: ``y[i] = x[0] + ... + x[i]``; without `axis` of `x` flattened.
-
-    Integers and bools are summed in 64 bits.
-
-    Raises:
-        IndexError: If the axis is out of range.
-
-    Example:
-        >>> import weft
-        >>> weft.cumsum([1, 2, 3]).tolist()
-        [1, 3, 6]
-    """
-    x = as_tensor(x)
-    if axis is None:
-        x, axis = ops.reshape(x, (-1,)), 0
-    return Cumsum.apply(x, axis, False)
-
-
-class Cumprod(Function):
-    """Saves x. The gradient needs no division: zeros are exact."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axis: int) -> Any:
-        ctx.axis = axis
-        ctx.save(x)
-        return _C.cumprod(x, axis)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        moved, dy = ops.moveaxis(x, ctx.axis, -1), ops.moveaxis(dy, ctx.axis, -1)
-        if moved.size == 0:
-            return dy * 0, None
-        rows = ops.reshape(moved, (-1, moved.shape[-1]))
-        # What y[i], y[i+1], ... give back to x[i], over the product of those before it:
-        # r[i] = dy[i] + x[i+1] r[i+1], solved by doubling the distance that a step spans.
-        r, factor = ops.reshape(dy, rows.shape), _shifted_left(rows, 1)
-        step = 1
-        while step < rows.shape[1]:
-            r = r + factor * _shifted_left(r, step)
-            factor = factor * _shifted_left(factor, step)
-            step *= 2
-        dx = ops.reshape(_products_before(rows) * r, moved.shape)
-        return ops.moveaxis(dx, -1, ctx.axis), None
-
-
-def _shifted_left(rows: Tensor, steps: int) -> Tensor:
-    zeros = ops.zeros((rows.shape[0], steps), dtype=rows.dtype, device=rows.device)
-    return ops.concat([rows[:, steps:], zeros], axis=1)
-
-
-def cumprod(x: Any, axis: int | None = None) -> Tensor:
-    """Running product along an axis; without `axis` of `x` flattened. Dtypes as for `cumsum`.
-
-    Example:
-        >>> import weft
-        >>> weft.cumprod([1, 2, 3, 4]).tolist()
-        [1, 2, 6, 24]
-    """
-    x = as_tensor(x)
-    if axis is None:
-        x, axis = ops.reshape(x, (-1,)), 0
-    return Cumprod.apply(x, axis)

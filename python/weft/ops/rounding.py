@@ -1,0 +1,99 @@
+"""Rounding to whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft import _C, ops
+from weft.autograd.recording import Function
+from weft.tensor import Tensor, as_tensor
+
+__all__ = ["ceil", "floor", "round", "trunc"]
+
+
+class Floor(Function):
+    not_differentiable = "floor is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.floor(x)
+
+
+def floor(x: Any) -> Tensor:
+    """The next whole number below. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.floor([1.7, -1.7]).tolist()
+        [1.0, -2.0]
+    """
+    x = as_tensor(x)
+    return Floor.apply(x) if x.dtype.is_floating else ops.copy(x)
+
+
+class Ceil(Function):
+    not_differentiable = "ceil is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.ceil(x)
+
+
+def ceil(x: Any) -> Tensor:
+    """The next whole number above. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.ceil([1.7, -1.7]).tolist()
+        [2.0, -1.0]
+    """
+    x = as_tensor(x)
+    return Ceil.apply(x) if x.dtype.is_floating else ops.copy(x)
+
+
+class Trunc(Function):
+    not_differentiable = "trunc is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.trunc(x)
+
+
+def trunc(x: Any) -> Tensor:
+    """The next whole number towards 0. Integers stay as they are.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.trunc([1.7, -1.7]).tolist()
+        [1.0, -1.0]
+    """
+    x = as_tensor(x)
+    return Trunc.apply(x) if x.dtype.is_floating else ops.copy(x)
+
+
+class Round(Function):
+    not_differentiable = "round is constant between its jumps"
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return _C.round(x)
+
+
+def round(x: Any, decimals: int = 0) -> Tensor:
+    """The nearest whole number, or multiple of 10 ** -decimals; ties go to the even one.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.round([0.5, 1.5, 2.4]).tolist()
+        [0.0, 2.0, 2.0]
+    """
+    x = as_tensor(x)
+    if not x.dtype.is_floating and decimals >= 0:
+        return ops.copy(x)
+    if decimals == 0:
+        return Round.apply(x)
+    if not x.dtype.is_floating:
+        scale = 10**-decimals
+        return ops.cast(Round.apply(ops.cast(x, "float64") / scale) * scale, x.dtype)
+    scale = 10.0 ** abs(decimals)
+    return Round.apply(x * scale) / scale if decimals > 0 else Round.apply(x / scale) * scale
