@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import venv
@@ -35,6 +36,7 @@ def main() -> int:
         )  # fmt: skip
         (sdist,) = pathlib.Path(folder).glob("*.tar.gz")
         (wheel,) = pathlib.Path(folder).glob("*.whl")
+        check_sdist(sdist)
         megabytes = wheel.stat().st_size / 1e6
         home = pathlib.Path(folder) / "user"
         venv.create(home, with_pip=True)
@@ -47,6 +49,18 @@ def main() -> int:
         f"import {best:.2f} s (limit {MAX_IMPORT_SECONDS})"
     )
     return 0 if megabytes < MAX_WHEEL_MB and best < MAX_IMPORT_SECONDS else 1
+
+
+def check_sdist(sdist: pathlib.Path) -> None:
+    """Raise when the sdist lacks a source: the wheel above was built beside it, not from it."""
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    sources = ["CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE"]
+    for folder, ending in (("csrc", "*.h"), ("csrc", "*.cpp"), ("python", "*.py")):
+        sources += [str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob(ending)]
+    missing = sorted(set(sources) - packed)
+    if missing:
+        raise SystemExit(f"{sdist.name} lacks {', '.join(missing[:5])} ({len(missing)} files)")
 
 
 def _import_seconds(python: str, folder: str) -> float:
