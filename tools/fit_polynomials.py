@@ -1,4 +1,4 @@
-"""Fits the polynomials of csrc/cpu/simd_math.h and prints them as C++ constants.
+"""Fits the polynomials of csrc/cpu/simd_*.h and prints them as C++ constants.
 
 Run: python tools/fit_polynomials.py   (needs mpmath)
 
@@ -7,6 +7,11 @@ exact and a near-minimax fit of q (Chebyshev interpolation) is a near-minimax fi
 """
 
 from mpmath import (
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atanh,
     chebyfit,
     cos,
     erf,
@@ -37,6 +42,11 @@ def log_quotient(z):
     return (log((1 + s) / (1 - s)) - 2 * s) / (s * z)
 
 
+def odd_quotient(function):
+    """What an odd polynomial leaves of (function(t)/t - 1) / t^2, in z = t^2."""
+    return lambda z: (function(sqrt(z)) / sqrt(z) - 1) / z
+
+
 R = LN2 / 2 * mpf("1.0005")
 FITS = [
     # name, function of the polynomial's argument, its limit at 0, interval, float terms, doubles
@@ -45,6 +55,14 @@ FITS = [
         lambda r: (exp(r) - 1 - r) / r**2,
         0.5,
         (-R, R),
+        5,
+        11,
+    ),
+    (
+        "exp2: (2^r - 1) / r",
+        lambda r: (2**r - 1) / r,
+        LN2,
+        (mpf(-0.5), mpf(0.5)),
         6,
         11,
     ),
@@ -103,6 +121,20 @@ FITS = [
         (1 / (1 + mpf("5.15")), mpf(1)),
         9,
         None,
+    ),
+    ("atan, |t| <= 1", odd_quotient(atan), -mpf(1) / 3, (0, mpf(1)), 9, None),
+    ("atan, |t| <= tan(pi/8)", odd_quotient(atan), -mpf(1) / 3, (0, mpf("0.1716")), None, 12),
+    ("asin, |t| <= 1/2", odd_quotient(asin), mpf(1) / 6, (0, mpf(0.25)), 5, 13),
+    ("atanh, |t| <= 1/2", odd_quotient(atanh), mpf(1) / 3, (0, mpf(0.25)), 6, 14),
+    ("atanh, |t| <= 1/3", odd_quotient(atanh), mpf(1) / 3, (0, mpf(1) / 9), 4, None),
+    ("asinh, |t| <= 1", odd_quotient(asinh), -mpf(1) / 6, (0, mpf(1)), 8, 20),
+    (
+        "acosh: (acosh(1 + t) / sqrt(2t) - 1) / t, 0 <= t <= 1",
+        lambda t: (acosh(1 + t) / sqrt(2 * t) - 1) / t,
+        -mpf(1) / 12,
+        (0, mpf(1)),
+        6,
+        16,
     ),
 ]
 

@@ -101,18 +101,28 @@ WEFT_INLINE V to_float(Bits<V> n) {  // the same range
   return (V)(n + (Bits<V>)round_magic<V>()) - round_magic<V>();
 }
 
-template <class V>
-WEFT_INLINE V round_even(V x) {
+#if defined(__AVX2__)
+// By the instruction that rounds; kMode is one of the _MM_FROUND_TO_ constants.
+template <int kMode, class V>
+WEFT_INLINE V round_by(V x) {
 #if defined(__AVX512F__)
   if constexpr (kIsFloat<V>)
-    return (V)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return (V)_mm512_roundscale_ps((__m512)x, kMode | _MM_FROUND_NO_EXC);
   else
-    return (V)_mm512_roundscale_pd((__m512d)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-#elif defined(__AVX2__)
+    return (V)_mm512_roundscale_pd((__m512d)x, kMode | _MM_FROUND_NO_EXC);
+#else
   if constexpr (kIsFloat<V>)
-    return (V)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return (V)_mm256_round_ps((__m256)x, kMode | _MM_FROUND_NO_EXC);
   else
-    return (V)_mm256_round_pd((__m256d)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return (V)_mm256_round_pd((__m256d)x, kMode | _MM_FROUND_NO_EXC);
+#endif
+}
+#endif
+
+template <class V>
+WEFT_INLINE V round_even(V x) {
+#if defined(__AVX2__)
+  return round_by<_MM_FROUND_TO_NEAREST_INT>(x);
 #else
   const V limit = constant<V>(kIsFloat<V> ? 0x1p23 : 0x1p52);  // from here on all are whole
   const V magnitude = abs(x);
@@ -122,17 +132,29 @@ WEFT_INLINE V round_even(V x) {
 }
 template <class V>
 WEFT_INLINE V floor(V x) {
+#if defined(__AVX2__)
+  return round_by<_MM_FROUND_TO_NEG_INF>(x);
+#else
   const V r = round_even(x);
   return select(r > x, r - constant<V>(1), r);
+#endif
 }
 template <class V>
 WEFT_INLINE V ceil(V x) {
+#if defined(__AVX2__)
+  return round_by<_MM_FROUND_TO_POS_INF>(x);
+#else
   const V r = round_even(x);
   return select(r < x, with_sign(abs(r + constant<V>(1)), x), r);
+#endif
 }
 template <class V>
 WEFT_INLINE V trunc(V x) {
+#if defined(__AVX2__)
+  return round_by<_MM_FROUND_TO_ZERO>(x);
+#else
   return with_sign(floor(abs(x)), x);
+#endif
 }
 
 // --- exp ---------------------------------------------------------------------------------------
@@ -171,7 +193,7 @@ WEFT_INLINE Reduced<V> reduce_exp(V x) {
   if constexpr (kIsFloat<V>) {
     r = x - n * constant<V>(0x1.62e4p-1);
     r = r - n * constant<V>(1.4286068203094173e-06);
-    q = polynomial(r, 0.000198910307, 0.00139336859, 0.00833331089, 0.0416664646, 0.166666667, 0.5);
+    q = polynomial(r, 0.00139262135, 0.00836320297, 0.0416665544, 0.166665768, 0.5);
   } else {
     r = x - n * constant<V>(0x1.62e42feep-1);
     r = r - n * constant<V>(0x1.a39ef35793c76p-33);
@@ -206,13 +228,30 @@ WEFT_INLINE V expm1(V x) {
 // 2^x: 1.5 ULP; whole x give exact powers.
 template <class V>
 WEFT_INLINE V exp2(V x) {
+  V n, r;
+  Bits<V> power{};
+#if defined(__AVX512F__)
+  n = round_even(x);
+  // inf - inf: any number will do, the power decides. (max drops a NaN in front.)
+  r = max(x - n, constant<V>(-0.5));
+#else
   const V bounded =
       kIsFloat<V> ? at_least(at_most(x, 129), -151) : at_least(at_most(x, 1025), -1076);
   const V shifted = bounded + round_magic<V>();
-  const V n = shifted - round_magic<V>();
-  const Reduced<V> e = reduce_exp((bounded - n) * constant<V>(0.6931471805599453));
-  return scale_by_power(constant<V>(1) + e.expm1_r, n + e.n_float,
-                        (Bits<V>)shifted - (Bits<V>)round_magic<V>() + e.n);
+  n = shifted - round_magic<V>();
+  r = bounded - n;
+  power = (Bits<V>)shifted - (Bits<V>)round_magic<V>();
+#endif
+  V q;
+  if constexpr (kIsFloat<V>)
+    q = polynomial(r, 0.000154531629, 0.00133908634, 0.00961808256, 0.0555035711, 0.240226508,
+                   0.693147188);
+  else
+    q = polynomial(r, 4.4549605981865184e-10, 7.0725859492692237e-9, 1.0178062445845774e-7,
+                   1.321544258792169e-6, 1.5252733829836118e-5, 0.0001540353044173605,
+                   0.0013333558146416935, 0.0096181291076068885, 0.055504108664821594,
+                   0.24022650695910098, 0.69314718055994531);
+  return scale_by_power(constant<V>(1) + r * q, n, power);
 }
 
 // --- log ---------------------------------------------------------------------------------------
@@ -223,11 +262,10 @@ struct LogParts {
   V exponent;       // x = 2^exponent m
 };
 
+// Of a positive x that is neither subnormal nor infinite.
 template <class V>
-WEFT_INLINE LogParts<V> split_log(V x) {
+WEFT_INLINE LogParts<V> split_log_of_normal(V normal) {
   constexpr bool f32 = kIsFloat<V>;
-  const auto subnormal = x < constant<V>(f32 ? 0x1p-126 : 0x1p-1022);
-  const V normal = select(subnormal, x * constant<V>(f32 ? 0x1p23 : 0x1p52), x);
   using I = typename SignedOf<Lane<V>>::type;
   constexpr I kSqrtHalf = f32 ? I(0x3f3504f3) : I(0x3fe6a09e667f3bcd);
   constexpr int kBits = f32 ? 23 : 52;
@@ -235,7 +273,7 @@ WEFT_INLINE LogParts<V> split_log(V x) {
   const Bits<V> distance = (Bits<V>)normal - kSqrtHalf;
   const Bits<V> e = distance >> kBits;
   const V m = (V)((Bits<V>)normal - (e << kBits));
-  const V exponent = to_float<V>(e) - select(subnormal, constant<V>(kBits), V{});
+  const V exponent = to_float<V>(e);
   const V f = m - constant<V>(1);
   if constexpr (f32) {
     const V z = f * f;
@@ -251,6 +289,15 @@ WEFT_INLINE LogParts<V> split_log(V x) {
   }
 }
 
+template <class V>
+WEFT_INLINE LogParts<V> split_log(V x) {
+  constexpr bool f32 = kIsFloat<V>;
+  const V least = constant<V>(f32 ? 0x1p-126 : 0x1p-1022);
+  LogParts<V> p = split_log_of_normal(select(x < least, x * constant<V>(f32 ? 0x1p23 : 0x1p52), x));
+  p.exponent = p.exponent - select(x < least, constant<V>(f32 ? 23 : 52), V{});
+  return p;
+}
+
 // The results for 0, negative numbers, infinity and NaN.
 template <class V>
 WEFT_INLINE V finish_log(V x, V result) {
@@ -259,14 +306,18 @@ WEFT_INLINE V finish_log(V x, V result) {
   return select(x < V{}, constant<V>(__builtin_nan("")), result);
 }
 
-// 1.5 ULP, subnormal arguments included.
 template <class V>
-WEFT_INLINE V log(V x) {
-  const LogParts<V> p = split_log(x);
+WEFT_INLINE V join_log(const LogParts<V>& p) {
   const V high = constant<V>(kIsFloat<V> ? 0x1.62e4p-1 : 0x1.62e42feep-1);
   const V low = constant<V>(kIsFloat<V> ? 1.4286068203094173e-06 : 0x1.a39ef35793c76p-33);
   const V tail = p.correction + p.exponent * low;
-  return finish_log(x, p.exponent * high + (p.f + tail));
+  return p.exponent * high + (p.f + tail);
+}
+
+// 1.5 ULP, subnormal arguments included.
+template <class V>
+WEFT_INLINE V log(V x) {
+  return finish_log(x, join_log(split_log(x)));
 }
 
 // 2.5 ULP; exact for powers of two.
@@ -323,11 +374,19 @@ WEFT_INLINE V tanh(V x) {
   return with_sign(divide_by_ordinary(t, t + constant<V>(2)), x);
 }
 
-// 1 / (1 + e^-x): 2.5 ULP, also where the result is subnormal.
+// 1 / (1 + e^-x): 3 ULP, also where the result is subnormal.
 template <class V>
 WEFT_INLINE V sigmoid(V x) {
-  const V e = exp(-abs(x));
-  return divide_by_ordinary(select(x < V{}, e, constant<V>(1)), constant<V>(1) + e);
+  const V e = exp(-abs(x)), d = constant<V>(1) + e;
+#if defined(__AVX512F__)
+  if constexpr (kIsFloat<V>) {
+    // One Newton step doubles the 14 bits of the estimate; the quotient needs no second one.
+    V r = (V)_mm512_rcp14_ps((__m512)d);
+    r = r + r * (constant<V>(1) - d * r);
+    return select(x < V{}, e * r, r);
+  }
+#endif
+  return select(x < V{}, e, constant<V>(1)) / d;
 }
 
 // log(1 + e^x): 2.5 ULP.

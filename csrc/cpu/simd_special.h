@@ -1,9 +1,10 @@
-// Vectorised erf, the normal distribution, sine, cosine, tangent and power. Error bounds as in
-// simd_math.h; for double most of these call the C library lane by lane.
+// Vectorised erf, the normal distribution, sine, cosine, tangent, power, length and remainder.
+// Error bounds as in simd_math.h; for double the first of these call the C library lane by lane.
 #pragma once
 
 #include <math.h>
 
+#include "cpu/simd_inverse.h"
 #include "cpu/simd_math.h"
 
 namespace weft::cpu::WEFT_ISA::simd {
@@ -164,33 +165,81 @@ WEFT_INLINE Vec<double> pow(Vec<double> x, Vec<double> y) {
   return each_lane(x, y, [](double a, double b) { return ::pow(a, b); });
 }
 
-// --- lane by lane ------------------------------------------------------------------------------
+// --- length and remainder ------------------------------------------------------------------
 
-#define WEFT_LANES_1(NAME, FLOAT, DOUBLE)                          \
-  WEFT_INLINE Vec<float> NAME(Vec<float> x) {                      \
-    return each_lane(x, [](float lane) { return FLOAT(lane); });   \
-  }                                                                \
-  WEFT_INLINE Vec<double> NAME(Vec<double> x) {                    \
-    return each_lane(x, [](double lane) { return DOUBLE(lane); }); \
+// 1.5 ULP, without overflow or underflow of the squares.
+template <class V>
+WEFT_INLINE V hypot(V x, V y) {
+  const V a = abs(x), b = abs(y), longest = max(a, b), one = constant<V>(1);
+  constexpr bool f32 = kIsFloat<V>;
+  const V large = constant<V>(f32 ? 0x1p62 : 0x1p510),
+          small = constant<V>(f32 ? 0x1p-40 : 0x1p-450);
+  const V down = constant<V>(f32 ? 0x1p-66 : 0x1p-514), up = constant<V>(f32 ? 0x1p88 : 0x1p600);
+  const V scale = select(longest > large, down, select(longest < small, up, one));
+  const V back = select(longest > large, constant<V>(f32 ? 0x1p66 : 0x1p514),
+                        select(longest < small, constant<V>(f32 ? 0x1p-88 : 0x1p-600), one));
+  const V u = a * scale, v = b * scale;
+  const V r = sqrt(u * u + v * v) * back;
+  // An infinite side wins over NaN.
+  return select(a == infinity<V>(), a, select(b == infinity<V>(), b, r));
+}
+
+// a - q b without rounding, where that is a number of the type.
+WEFT_INLINE Vec<float> exact_rest(Vec<float> a, Vec<float> q, Vec<float> b) {
+#if defined(__AVX512F__)
+  return (Vec<float>)_mm512_fnmadd_ps((__m512)q, (__m512)b, (__m512)a);
+#elif defined(__FMA__)
+  return (Vec<float>)_mm256_fnmadd_ps((__m256)q, (__m256)b, (__m256)a);
+#else
+  HalfFloats as[2], qs[2], bs[2];
+  __builtin_memcpy(as, &a, sizeof a);
+  __builtin_memcpy(qs, &q, sizeof q);
+  __builtin_memcpy(bs, &b, sizeof b);
+  for (int i = 0; i < 2; i++) {
+    const auto product =
+        __builtin_convertvector(qs[i], Vec<double>) * __builtin_convertvector(bs[i], Vec<double>);
+    as[i] =
+        __builtin_convertvector(__builtin_convertvector(as[i], Vec<double>) - product, HalfFloats);
   }
-#define WEFT_LANES_2(NAME, FLOAT, DOUBLE)                                    \
-  WEFT_INLINE Vec<float> NAME(Vec<float> x, Vec<float> y) {                  \
-    return each_lane(x, y, [](float a, float b) { return FLOAT(a, b); });    \
-  }                                                                          \
-  WEFT_INLINE Vec<double> NAME(Vec<double> x, Vec<double> y) {               \
-    return each_lane(x, y, [](double a, double b) { return DOUBLE(a, b); }); \
+  __builtin_memcpy(&a, as, sizeof a);
+  return a;
+#endif
+}
+#if defined(__FMA__)
+WEFT_INLINE Vec<double> exact_rest(Vec<double> a, Vec<double> q, Vec<double> b) {
+#if defined(__AVX512F__)
+  return (Vec<double>)_mm512_fnmadd_pd((__m512d)q, (__m512d)b, (__m512d)a);
+#else
+  return (Vec<double>)_mm256_fnmadd_pd((__m256d)q, (__m256d)b, (__m256d)a);
+#endif
+}
+#endif
+
+__attribute__((noinline)) inline Vec<float> fmod_by_library(Vec<float> x, Vec<float> y) {
+  return each_lane(x, y, [](float a, float b) { return ::fmodf(a, b); });
+}
+__attribute__((noinline)) inline Vec<double> fmod_by_library(Vec<double> x, Vec<double> y) {
+  return each_lane(x, y, [](double a, double b) { return ::fmod(a, b); });
+}
+
+// The remainder of C, exact. Where the quotient has no more bits than a number of the type, its
+// whole part is off by one at most, and what is left of x is a number of the type.
+template <class V>
+WEFT_INLINE V fmod(V x, V y) {
+#if !defined(__FMA__)
+  if constexpr (!kIsFloat<V>)
+    return fmod_by_library(x, y);
+  else
+#endif
+  {
+    const V a = abs(x), b = abs(y);
+    const V q = trunc(a / b);
+    if (any(q >= constant<V>(kIsFloat<V> ? 0x1p24 : 0x1p53))) [[unlikely]]
+      return fmod_by_library(x, y);
+    const V rest = exact_rest(a, q, b);
+    // a < b also stands for an infinite b.
+    return with_sign(select(a < b, a, select(rest < V{}, rest + b, rest)), x);
   }
-// The C library's float functions: 1 to 4 ULP.
-WEFT_LANES_1(asin, ::asinf, ::asin)
-WEFT_LANES_1(acos, ::acosf, ::acos)
-WEFT_LANES_1(atan, ::atanf, ::atan)
-WEFT_LANES_1(asinh, ::asinhf, ::asinh)
-WEFT_LANES_1(acosh, ::acoshf, ::acosh)
-WEFT_LANES_1(atanh, ::atanhf, ::atanh)
-WEFT_LANES_2(atan2, ::atan2f, ::atan2)
-WEFT_LANES_2(hypot, ::hypotf, ::hypot)
-WEFT_LANES_2(fmod, ::fmodf, ::fmod)
-#undef WEFT_LANES_1
-#undef WEFT_LANES_2
+}
 
 }  // namespace weft::cpu::WEFT_ISA::simd
