@@ -1,5 +1,6 @@
 """Cases of weft.ops.elementwise and weft.ops.trigonometry: functions of one tensor."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,12 @@ def samples(low: float | None = None, high: float = 1.0, edges: bool = True) -> 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of arguments in float64; NumPy would compute with int8 in float16."""
-    return lambda *args: function(*[np.asarray(a, "float64") for a in args])
+
+    @functools.wraps(function)
+    def widened(*args: Any) -> Any:
+        return function(*[np.asarray(a, "float64") for a in args])
+
+    return widened
 
 
 def torch_function(name: str) -> Callable[..., Any]:
@@ -54,6 +60,7 @@ def smooth(
 ) -> OpCase:
     """A differentiable function of floats, named as in NumPy and PyTorch unless said otherwise."""
     name = op.__name__
+    shape = (256, 256)
     return OpCase(
         op,
         samples(low, high),
@@ -61,7 +68,7 @@ def smooth(
         dtypes=FLOATS + HALVES,
         integer_dtypes=() if low is not None and (low > 0 or high < 2) else INTEGERS,
         oracle=torch_function(oracle or name),
-        bench=[sample(normal(256, 256))],
+        bench=[sample(normal(*shape) if low is None else uniform(*shape, low=low, high=high))],
         **facts,
     )
 
