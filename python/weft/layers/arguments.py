@@ -124,3 +124,23 @@ def check_choice(layer: str, name: str, value: Any, known: tuple[str, ...]) -> s
         hint = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"{layer}: {name} must be one of {', '.join(known)}, got {value!r}{hint}")
     return str(word)
+
+
+def serialized_arguments(layer: Any, parameters: dict[str, type]) -> dict[str, Any]:
+    """The arguments of a layer's constructor as plain values: what `get_config` gives."""
+    from weft.saving.serialization import serialize
+
+    config = {}
+    for name, owner in parameters.items():
+        if name in BASE_PARAMETERS:
+            continue
+        own = owner.__module__.startswith("weft.")
+        value = getattr(layer, name) if own else layer._arguments[name]
+        try:
+            config[name] = serialize(value)
+        except TypeError as error:
+            raise NotImplementedError(
+                f"layer {layer.name!r}: argument {name!r} of {type(layer).__name__} cannot be "
+                f"written to a configuration: {error}. Define get_config in the class"
+            ) from error
+    return config

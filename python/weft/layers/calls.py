@@ -229,3 +229,34 @@ def explain(error: Exception, args: Any, kwargs: Any) -> None:
         f"layer {path!r} ({type(layer).__name__}): {message}{ending}",
         *error.args[1:],
     )
+
+
+class Symbolic:
+    """Base of symbolic tensors (`weft.models.functional`): a shape and how it came to be."""
+
+    shape: tuple[int | None, ...]
+    dtype: Any
+    node: Any
+
+
+def argument_shapes(given: dict[str, Any]) -> dict[str, Any]:
+    """Shapes of those arguments that are tensors, or structures of tensors."""
+    shapes = {
+        name: map_structure(lambda t: _Shape(t.shape), value)
+        for name, value in given.items()
+        if all(isinstance(leaf, (Tensor, Symbolic)) for leaf in flatten(value))
+    }
+    return {name: _unwrap(value) for name, value in shapes.items() if value not in ((), [])}
+
+
+class _Shape:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def _unwrap(value: Any) -> Any:
+    if isinstance(value, _Shape):
+        return value.shape
+    if isinstance(value, dict):
+        return {key: _unwrap(item) for key, item in value.items()}
+    return [_unwrap(item) for item in value]

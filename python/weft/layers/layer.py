@@ -14,15 +14,17 @@ from weft.dtype_policies import DTypePolicy, get_policy
 from weft.dtypes import as_dtype
 from weft.errors import nearest
 from weft.layers.arguments import (
-    BASE_PARAMETERS,
     bind,
     declared_shape,
     parameters_of,
+    serialized_arguments,
     unknown_arguments,
 )
 from weft.layers.building import building
 from weft.layers.calls import (
+    Symbolic,
     answer_as_meta,
+    argument_shapes,
     calls,
     explain,
     flatten,
@@ -337,13 +339,7 @@ class Layer(Tracking):
 
     def _build_for(self, args: Any, kwargs: Any) -> None:
         names = [p.name for p in self._call_parameters]
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        shapes = {
-            name: map_structure(lambda t: _Shape(t.shape), value)
-            for name, value in given.items()
-            if all(isinstance(leaf, (Tensor, Symbolic)) for leaf in flatten(value))
-        }
-        shapes = {name: _unwrap(value) for name, value in shapes.items() if value not in ((), [])}
+        shapes = argument_shapes({**dict(zip(names, args, strict=False)), **kwargs})
         wanted = [p for p in inspect.signature(self.build).parameters if p != "self"]
         if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
             self.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
@@ -442,19 +438,8 @@ class Layer(Tracking):
         ):
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         config = {key: value for key, value in config.items() if key in known}
-        for name, owner in known.items():
-            if name in config or name in BASE_PARAMETERS:
-                continue
-            own = owner.__module__.startswith("weft.")
-            value = getattr(self, name) if own else self._arguments[name]
-            try:
-                config[name] = serialize(value)
-            except TypeError as error:
-                raise NotImplementedError(
-                    f"layer {self.name!r}: argument {name!r} of {type(self).__name__} cannot be "
-                    f"written to a configuration: {error}. Define get_config in the class"
-                ) from error
-        return config
+        wanted = {name: owner for name, owner in known.items() if name not in config}
+        return {**config, **serialized_arguments(self, wanted)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -488,30 +473,9 @@ def _blank(cls: type) -> Any:
     return object.__new__(cls)
 
 
-class Symbolic:
-    """Base of symbolic tensors (`weft.models.functional`): a shape and how it came to be."""
-
-    shape: tuple[int | None, ...]
-    dtype: Any
-    node: Any
-
-
 def _casts(variable: Variable) -> bool:
     """Whether a weight answers in the dtype of the computation; running statistics do not."""
     return variable.autocast and variable.dtype.is_floating and meant_to_train(variable)
-
-
-class _Shape:
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, _Shape):
-        return value.shape
-    if isinstance(value, dict):
-        return {key: _unwrap(item) for key, item in value.items()}
-    return [_unwrap(item) for item in value]
 
 
 def _holds_numbers(value: Any) -> bool:
