@@ -38,7 +38,7 @@ DType from_numpy_dtype(const py::dtype& t) {
 }
 
 // Shares the array's memory when its strides are whole elements and `copy` is not asked for.
-Tensor from_numpy(const py::array& array, bool copy) {
+Tensor from_numpy(const py::array& array, bool copy, bool read_only) {
   const DType dtype = from_numpy_dtype(array.dtype());
   check(array.ndim() <= kMaxDims, "a tensor has at most ", kMaxDims, " axes, the array has ",
         array.ndim());
@@ -55,11 +55,12 @@ Tensor from_numpy(const py::array& array, bool copy) {
   if (!shareable) {
     auto numpy = py::module_::import("numpy");
     const py::object native = array.dtype().attr("newbyteorder")("=");
-    return from_numpy(numpy.attr("array")(array, native), false);
+    return from_numpy(numpy.attr("array")(array, native), false, read_only);
   }
   auto* owner = new py::object(array);
   StoragePtr storage(new Storage(Device{}, const_cast<void*>(array.data()),
-                                 static_cast<size_t>(array.nbytes()), array.writeable(), [owner] {
+                                 static_cast<size_t>(array.nbytes()),
+                                 array.writeable() && !read_only, [owner] {
                                    if (!Py_IsInitialized()) return;
                                    py::gil_scoped_acquire gil;
                                    delete owner;
@@ -189,7 +190,8 @@ void bind_tensor(py::module_& m) {
       .def("numpy", &to_numpy)
       .def("item", &item);
   m.def("empty", &Tensor::empty, py::arg("shape"), py::arg("dtype"), py::arg("device") = Device{});
-  m.def("from_numpy", &from_numpy, py::arg("array"), py::arg("copy") = false);
+  m.def("from_numpy", &from_numpy, py::arg("array"), py::arg("copy") = false,
+        py::arg("read_only") = false);
   m.def("reshape", &reshape_view, py::arg("x"), py::arg("shape"));
   m.def("transpose", &transpose, py::arg("x"), py::arg("axes"));
   m.def(

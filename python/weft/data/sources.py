@@ -61,6 +61,11 @@ def wrap(array: Array) -> Tensor:
     return Tensor(_C.from_numpy(array))
 
 
+def lend(array: Array) -> Tensor:
+    """A tensor that shares the memory of the user's `array`, which layers cannot write into."""
+    return Tensor(_C.from_numpy(array, False, True))
+
+
 class Source:
     """Where batches come from.
 
@@ -234,6 +239,9 @@ class Converter:
         return tensors(x, y, sample_weight, self.class_weight, self.float_dtype)
 
 
+_FLOATS = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
+
+
 def tensors(
     x: Any,
     y: Any = None,
@@ -256,16 +264,16 @@ def tensors(
 
 def _tensors(structure: Any, name: str, float_dtype: str) -> Any:
     # Arrays of the wanted type and of class numbers go as they are.
-    if type(structure) is np.ndarray and (
-        structure.dtype == float_dtype or structure.dtype.kind in "iub"
-    ):
-        return wrap(_read_only(structure))
+    if type(structure) is np.ndarray:
+        dtype = structure.dtype
+        if dtype is _FLOATS[float_dtype] or dtype.kind in "iub":
+            return lend(structure)
     if structure is None or isinstance(structure, Tensor):
         return structure
     if is_leaf(structure):
-        return wrap(_read_only(as_array_of(structure, name, float_dtype)))
+        return lend(as_array_of(structure, name, float_dtype))
     arrays = as_arrays(structure, name, float_dtype)
-    return map_structure(lambda array: wrap(_read_only(array)), arrays)
+    return map_structure(lend, arrays)
 
 
 def as_array_of(value: Any, name: str, float_dtype: str) -> Array:
