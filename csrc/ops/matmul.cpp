@@ -5,6 +5,9 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/elementwise.h"
+#include "ops/functors_activation.h"
+#include "ops/reduce.h"
 
 namespace weft {
 
@@ -66,6 +69,22 @@ Shape matrix_of_rows(const Shape& shape) {  // (a, b, c) -> (a * b, c)
   return {rows, shape.back()};
 }
 
+Tensor matrix_transpose(const Tensor& x) {
+  check(x.ndim() >= 2, "matmul: only matrices can be transposed, got shape ", x.shape());
+  Dims axes(x.ndim());
+  for (int i = 0; i < x.ndim(); i++) axes[i] = i;
+  axes[x.ndim() - 1] = x.ndim() - 2;
+  axes[x.ndim() - 2] = x.ndim() - 1;
+  return transpose(x, axes);
+}
+
+Tensor as_matrix(const Tensor& x) {  // of rows: all but the last axis as one
+  if (x.ndim() == 2) return x;
+  const Shape shape = matrix_of_rows(x.shape());
+  const Tensor view = try_reshape(x, shape);
+  return view.defined() ? view : try_reshape(contiguous_copy(x), shape);
+}
+
 // x, y and out have at least two axes, the same dtype, and fitting shapes.
 void launch_product(const Tensor& x, const Tensor& y, const Tensor& bias, const Tensor& out,
                     const MatmulParams& params) {
@@ -122,6 +141,23 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation a
   return cast(product(cast(x, compute), cast(w, compute), b, {activation, false}), dtype);
 }
 
+LinearGradients linear_backward(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y,
+                                bool needs_bias) {
+  check(dy.ndim() > 0, "linear_backward: dy needs at least one axis");
+  // With a fused ReLU, what lies behind a y of 0 has no part in the gradients.
+  const Tensor slope = y.defined() ? elementwise<functors::ReluBackward>(dy, y) : dy;
+  const Tensor rows = as_matrix(slope);
+  LinearGradients gradients;
+  if (needs_bias) gradients.bias = sum(rows, Dims{0}, false);
+  if (x.defined()) gradients.w = matmul(matrix_transpose(as_matrix(x)), rows);
+  if (w.defined()) {
+    Shape shape = dy.shape();
+    shape[shape.size() - 1] = w.dim(0);
+    gradients.x = try_reshape(matmul(rows, matrix_transpose(w)), shape);
+  }
+  return gradients;
+}
+
 void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accumulate) {
   check_factors("matmul", x, "y", y);
   check(out.storage()->writable(),
@@ -145,15 +181,6 @@ void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accum
 }
 
 namespace {
-
-Tensor matrix_transpose(const Tensor& x) {
-  check(x.ndim() >= 2, "matmul: only matrices can be transposed, got shape ", x.shape());
-  Dims axes(x.ndim());
-  for (int i = 0; i < x.ndim(); i++) axes[i] = i;
-  axes[x.ndim() - 1] = x.ndim() - 2;
-  axes[x.ndim() - 2] = x.ndim() - 1;
-  return transpose(x, axes);
-}
 
 Activation parse_activation(const std::optional<std::string>& name) {
   if (!name || *name == "linear") return Activation::none;
@@ -180,6 +207,18 @@ WEFT_BINDING(matmul) {
         return linear(x, w, bias.value_or(Tensor()), parse_activation(activation));
       },
       py::arg("x"), py::arg("w"), py::arg("bias") = py::none(), py::arg("activation") = py::none());
+  m.def(
+      "linear_backward",
+      [](const Tensor& dy, const std::optional<Tensor>& x, const std::optional<Tensor>& w,
+         const std::optional<Tensor>& y, bool needs_bias) {
+        const auto given = [](const Tensor& t) {
+          return t.defined() ? std::optional<Tensor>(t) : std::nullopt;
+        };
+        const LinearGradients g = linear_backward(dy, x.value_or(Tensor()), w.value_or(Tensor()),
+                                                  y.value_or(Tensor()), needs_bias);
+        return std::tuple(given(g.x), given(g.w), given(g.bias));
+      },
+      py::arg("dy"), py::arg("x"), py::arg("w"), py::arg("y"), py::arg("needs_bias"));
   m.def("matmul_into", &matmul_into, py::arg("x"), py::arg("y"), py::arg("out"),
         py::arg("accumulate") = false);
 }

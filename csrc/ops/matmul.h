@@ -25,6 +25,14 @@ extern Kernel<MatmulParams> matmul;
 Tensor matmul(const Tensor& x, const Tensor& y);
 // activation(x @ w + bias) with x (..., in), w (in, out), bias (out,) or undefined: one launch.
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation);
+// The gradients of `linear` for dy (..., out), in one call: the small launches of a layer take less
+// time than the way to them. Undefined are those whose other factor is: x needs w, w needs x.
+// y, the result of `linear`, is given if a ReLU was fused.
+struct LinearGradients {
+  Tensor x, w, bias;
+};
+LinearGradients linear_backward(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y,
+                                bool needs_bias);
 // out = x @ y, or out += x @ y, in the memory of out, which has the product's shape and dtype.
 void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accumulate);
 

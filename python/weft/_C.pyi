@@ -105,6 +105,7 @@ __all__: list[str] = [
     "less",
     "less_equal",
     "linear",
+    "linear_backward",
     "log",
     "log10",
     "log1p",
@@ -607,7 +608,7 @@ def fmod(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None
     """
 
 def from_dlpack(capsule: typing_extensions.CapsuleType) -> Tensor: ...
-def from_numpy(array: numpy.ndarray, copy: bool = False) -> Tensor: ...
+def from_numpy(array: numpy.ndarray, copy: bool = False, read_only: bool = False) -> Tensor: ...
 def full(
     shape: tuple[int, ...],
     value: typing.SupportsFloat | typing.SupportsIndex,
@@ -725,6 +726,9 @@ def less_equal(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None 
 def linear(
     x: Tensor, w: Tensor, bias: Tensor | None = None, activation: str | None = None
 ) -> Tensor: ...
+def linear_backward(
+    dy: Tensor, x: Tensor | None, w: Tensor | None, y: Tensor | None, needs_bias: bool
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]: ...
 def log(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.

@@ -26,15 +26,12 @@ _sequence_of = operator.attrgetter("sequence")
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:
     """All nodes behind `roots`, newest first: an operation comes before what it was made from."""
-    seen: set[Node] = set()
-    stack = list(roots)
+    seen: set[Node] = set(roots)
+    stack = list(seen)
     while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        for edge in node.edges:
-            if edge is not None and edge[1] is not None:
+        for edge in stack.pop().edges:
+            if edge is not None and edge[1] is not None and edge[0] not in seen:
+                seen.add(edge[0])
                 stack.append(edge[0])
     return sorted(seen, key=_sequence_of, reverse=True)
 
@@ -108,16 +105,16 @@ class _Walk:
                 results = node.function.backward(node, *grads)
             if not retain_graph:
                 node.free()
-            if type(results) is not tuple:
-                results = (results,)
-            for edge, gradient in zip(node.edges, results, strict=False):
-                if edge is None or gradient is None:
+            edges = node.edges
+            for i, gradient in enumerate(results if type(results) is tuple else (results,)):
+                if gradient is None or edges[i] is None:
                     continue
                 # As `add`, whose call would take longer than what it does.
-                key: Any = edge
-                if edge[1] is None:
-                    key = id(edge[0])
-                    leaves[key] = edge[0]
+                key: Any = edges[i]
+                if key[1] is None:
+                    leaf = key[0]
+                    key = id(leaf)
+                    leaves[key] = leaf
                 earlier = arrived.get(key)
                 arrived[key] = gradient if earlier is None else earlier + gradient
 

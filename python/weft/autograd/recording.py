@@ -119,31 +119,29 @@ class Node:
     num_outputs = 1
     _saved: Sequence[Any] | None = ()
     _output_arrays: Sequence[Any] = ()
+    _args: Sequence[Any] | None = None
+    _raw: Sequence[Any] = ()
 
-    def __init__(self, function: type[Function], args: Sequence[Any], raw: Sequence[Any]) -> None:
+    def __init__(self, function: type[Function], args: Sequence[Any], raw: list[Any]) -> None:
         self.function = function
         self.sequence = next(_counter)
-        self._args: Sequence[Any] | None = args
+        self._args = args
         self._raw = raw
-        needs_grad = []
-        edges: list[tuple[Any, int | None] | None] = []
-        for a in args:
-            if isinstance(a, Tensor):
-                view_version = a._view_version
-                if view_version is not None and view_version != a._data.version:
-                    raise RuntimeError(stale_view_message(function.name, a._data))
-                if a._requires_grad:
-                    needs_grad.append(True)
-                    edges.append((a, None) if a._node is None else (a._node, a._index))
-                    continue
-            needs_grad.append(False)
-            edges.append(None)
-        self.needs_grad = needs_grad
-        self.edges = edges
+        self.needs_grad = needs_grad = [False] * len(raw)
+        self.edges: list[tuple[Any, int | None] | None] = [None] * len(raw)
+        for i, a in enumerate(args):
+            if a is raw[i]:
+                continue  # no tensor: those were unwrapped
+            if a._view_version is not None and a._view_version != raw[i].version:
+                raise RuntimeError(stale_view_message(function.name, raw[i]))
+            if a._requires_grad:
+                needs_grad[i] = True
+                self.edges[i] = (a, None) if a._node is None else (a._node, a._index)
 
     def save(self, *arrays: Any) -> None:
         """Keep arrays (inputs or outputs of `forward`, or others; None too) for `backward`."""
-        assert self._args is not None, "ctx.save belongs into forward"
+        args, raw = self._args, self._raw
+        assert args is not None, "ctx.save belongs into forward"
         kept: list[Any] = []
         for array in arrays:
             if array is None:
@@ -151,9 +149,9 @@ class Node:
                 continue
             # An input is kept with its graph, so that second derivatives reach it.
             source = array
-            for a, of_a in zip(self._args, self._raw, strict=True):
+            for i, of_a in enumerate(raw):
                 if of_a is array:
-                    source = a
+                    source = args[i]
                     break
             kept.append((source, array.version))
         self._saved = kept
@@ -172,16 +170,18 @@ class Node:
             )
         tensors: list[Any] = []
         for kept in self._saved:
-            tensors.append(None if kept is None else self._unpack(*kept))
+            if kept is None:
+                tensors.append(None)
+                continue
+            source, version = kept
+            is_tensor = isinstance(source, Tensor)
+            array = source._data if is_tensor else source
+            if array.version != version:
+                raise RuntimeError(overwritten_message(self.function.name, array))
+            tensors.append(source if is_tensor else self._as_tensor(array))
         return tuple(tensors)
 
-    def _unpack(self, source: Any, version: int) -> Tensor:
-        is_tensor = isinstance(source, Tensor)
-        array = source._data if is_tensor else source
-        if array.version != version:
-            raise RuntimeError(overwritten_message(self.function.name, array))
-        if is_tensor:
-            return source
+    def _as_tensor(self, array: Any) -> Tensor:
         for index, output in enumerate(self._output_arrays):
             if output is array:
                 return self.wrap(index, array)
@@ -291,7 +291,7 @@ class Function:
         return wrapped if type(results) is tuple else wrapped[0]
 
     @classmethod
-    def _record(cls, args: Sequence[Any], raw: Sequence[Any]) -> Any:
+    def _record(cls, args: Sequence[Any], raw: list[Any]) -> Any:
         node = Node(cls, args, raw)
         results = cls.forward(node, *raw)
         if type(results) is tuple:

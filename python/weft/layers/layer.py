@@ -269,10 +269,14 @@ class Layer(Tracking):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # One array, at most with the flag of a training loop: nothing to look for in structures.
+        x = args[0] if len(args) == 1 else None
         plain = not kwargs or (len(kwargs) == 1 and type(kwargs.get("training", 0)) is bool)
-        if plain and len(args) == 1 and isinstance(args[0], (Tensor, np.ndarray)):
-            x = args[0]
-            if x.dtype is not self._policy.compute_dtype and self.converts_inputs:
+        policy = self._policy
+        if plain and isinstance(x, Tensor):
+            if x._data.dtype is not policy.compute_dtype and self.converts_inputs:
+                args = (self._convert(x),)
+        elif plain and isinstance(x, np.ndarray):
+            if self.converts_inputs:
                 args = (self._convert(x),)
         else:
             args, kwargs = self._convert_all(args, kwargs)
@@ -285,11 +289,15 @@ class Layer(Tracking):
         try:
             if not self.built:
                 self._build_for(args, kwargs)
-            if self.input_spec is not None:
-                self._check_inputs(args)
+            specs = self.input_spec
+            # Most calls repeat the shape of the call before.
+            if specs is not None and not (
+                isinstance(x, Tensor) and self._accepted == (specs, x._data.shape)
+            ):
+                self._check_inputs(specs, args)
             if self._training_parameter is not None or "training" in kwargs:
                 self._pass_training(kwargs)
-            if twins is None and not self._policy.mixed:
+            if twins is None and not policy.mixed:
                 outputs = self.call(*args, **kwargs)
             else:
                 outputs = self._call_aside(args, kwargs)
@@ -348,18 +356,16 @@ class Layer(Tracking):
 
     _accepted: tuple[InputSpec, tuple[int, ...]] | None = None  # by the last check
 
-    def _check_inputs(self, args: Any) -> None:
-        specs = self.input_spec
+    def _check_inputs(self, specs: InputSpec | list[InputSpec], args: Any) -> None:
         if isinstance(specs, InputSpec):
             shape = getattr(args[0], "shape", None) if args else None
-            # Most calls repeat the shape of the call before.
-            if shape is not None and self._accepted != (specs, shape):
+            if shape is not None:
                 if not specs.accepts(shape):
                     raise ValueError(specs.explain(shown(shape)))
                 self._accepted = (specs, shape)
             return
         values = flatten(args[0]) if args else []
-        for spec, value in zip(specs or [], values, strict=False):
+        for spec, value in zip(specs, values, strict=False):
             if spec is not None and not spec.accepts(value.shape):
                 raise ValueError(spec.explain(shown(value.shape)))
 

@@ -187,10 +187,10 @@ def _sparse(
         x = ops.moveaxis(x, axis, -1)
         y = ops.moveaxis(y, axis, -1) if y.ndim == x.ndim else y
     x = x if x.dtype.is_floating else x.astype("float32")
-    rows = x.shape[:-1]
-    if y.shape == (*rows, 1):
+    rows, given = x.shape[:-1], y.shape
+    if given != rows and given == (*rows, 1):
         y = ops.squeeze(y, -1)
-    if y.shape != rows:
+    elif given != rows:
         hint = ""
         if y.shape == x.shape:
             hint = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft import ops
+from weft.dtypes import float32
 from weft.errors import did_you_mean
 from weft.lookup import snake_case
 from weft.tensor import Tensor, as_tensor
@@ -170,9 +171,10 @@ def convert(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
         return {k: t for k, (t, _) in pairs.items()}, {k: p for k, (_, p) in pairs.items()}
     prediction = as_tensor(y_pred)
     own = prediction.dtype
-    wanted = dtype if dtype is not None else own if own in ("float32", "float64") else "float32"
-    if own != wanted:
-        prediction = prediction.astype(wanted)
+    if dtype is not None or own is not float32:
+        wanted = dtype if dtype is not None else own if own == "float64" else "float32"
+        if own != wanted:
+            prediction = prediction.astype(wanted)
     return as_tensor(y_true), prediction
 
 

@@ -132,19 +132,31 @@ class Linear(Function):
         y = _C.linear(x, kernel, bias, activation)
         need_x, need_kernel, need_bias = ctx.needs_grad[:3]
         if need_x or need_kernel or need_bias:
-            ctx.dtypes = x.dtype, kernel.dtype, None if bias is None else bias.dtype
             ctx.save(
                 x if need_kernel else None,
                 kernel if need_x else None,
                 y if activation == "relu" else None,
             )
+            dtype, of_kernel, of_bias = x.dtype, kernel.dtype, bias is not None and bias.dtype
+            same = dtype is of_kernel and of_bias in (dtype, False)
+            # One dtype for all is the rule: nothing to convert.
+            ctx.dtypes = None if same else (dtype, of_kernel, of_bias)
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         x, kernel, y = ctx.saved
-        if dy.ndim == 2 and not is_grad_enabled():
-            return _unrecorded_gradients(ctx, x, kernel, y, dy._data)
+        if not is_grad_enabled():
+            # Nobody will differentiate the gradients again: all of them in one call.
+            raw = _C.linear_backward(
+                dy._data,
+                None if x is None else x._data,
+                None if kernel is None else kernel._data,
+                None if y is None else y._data,
+                ctx.needs_grad[2],
+            )
+            grads = tuple([None if g is None else Tensor(g) for g in raw])
+            return grads if ctx.dtypes is None else _converted(grads, ctx.dtypes)
         if y is not None:
             dy = ReluGradient.apply(dy, y)
         dx = dkernel = dbias = None
@@ -158,31 +170,13 @@ class Linear(Function):
         if ctx.needs_grad[2]:
             dbias = rows.sum(axis=0)
         grads = (dx, dkernel, dbias)
-        return tuple(
-            g if g is None or g.dtype == t else ops.cast(g, t)
-            for g, t in zip(grads, ctx.dtypes, strict=True)
-        )
+        return grads if ctx.dtypes is None else _converted(grads, ctx.dtypes)
 
 
-def _unrecorded_gradients(
-    ctx: Any, x: Tensor | None, kernel: Tensor | None, y: Tensor | None, dy: Any
-) -> tuple[Tensor | None, ...]:
-    """The gradients of a matrix of rows, on raw arrays.
-
-    Nobody will differentiate them again, and the way through public operations takes longer than
-    the kernels of a small layer.
-    """
-    if y is not None:
-        dy = _C.relu_backward(dy, y._data)
-    dx = None if kernel is None else Tensor(_C.matmul(dy, kernel._data, False, True))
-    dkernel = None if x is None else Tensor(_C.matmul(x._data, dy, True, False))
-    dbias = Tensor(_C.sum(dy, (0,), False)) if ctx.needs_grad[2] else None
-    of_x, of_kernel, of_bias = ctx.dtypes
-    if dy.dtype is of_x is of_kernel and (of_bias is of_x or of_bias is None):
-        return dx, dkernel, dbias  # one dtype everywhere is the rule: nothing to convert
+def _converted(grads: Any, dtypes: Any) -> tuple[Tensor | None, ...]:
     return tuple(
         g if g is None or g.dtype == t else ops.cast(g, t)
-        for g, t in zip((dx, dkernel, dbias), ctx.dtypes, strict=True)
+        for g, t in zip(grads, dtypes, strict=True)
     )
 
 

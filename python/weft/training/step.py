@@ -27,6 +27,7 @@ class Compiled:
         self.loss_tracker = Average("loss")
         self.metrics = CompiledMetrics(metrics, weighted=False)
         self.weighted_metrics = CompiledMetrics(weighted_metrics, weighted=True)
+        self.given_metrics = [g for g in (self.metrics, self.weighted_metrics) if g.given]
         self.variables: list[Any] = []  # all variables of the model
         self.regularized: list[Any] = []
         self.own_losses = False  # whether the model's class defines `losses`
@@ -201,7 +202,7 @@ class Step:
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
         """Count a batch in the metrics and return all values."""
         compiled = self._compiled
-        groups = [g for g in (compiled.metrics, compiled.weighted_metrics) if g.given]
+        groups = compiled.given_metrics
         if not groups:
             return self.get_metrics_result()
         with no_grad():
@@ -222,8 +223,8 @@ class Step:
         if compiled.loss is not None:
             for tracker in compiled.loss.trackers:
                 logs[tracker.name] = tracker.result()
-        compiled.metrics.add_results(logs)
-        compiled.weighted_metrics.add_results(logs)
+        for group in compiled.given_metrics:
+            group.add_results(logs)
         for metric in self._own_metrics():
             value = metric.result()
             logs.update(value if isinstance(value, dict) else {metric.name: value})
@@ -274,8 +275,11 @@ class Step:
         compiled = self._compiled
         if compiled.takes_training is None:
             compiled.takes_training = inspection.takes(self.compute_loss, "training")
-        options = {"training": training} if compiled.takes_training else {}
-        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **options)
+        if compiled.takes_training:
+            return self.compute_loss(
+                x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
+            )
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
         value = loss.item()
