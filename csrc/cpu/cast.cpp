@@ -2,10 +2,8 @@
 // the compiler.
 #include "ops/cast.h"
 
-#include <string.h>
-
 #include "core/iteration.h"
-#include "cpu/isa.h"
+#include "cpu/copy.h"
 #include "cpu/transpose.h"
 
 namespace weft::cpu::WEFT_ISA {
@@ -54,9 +52,11 @@ template <class From, class To>
 void copy_run(const From* x, int64_t x_stride, To* y, int64_t y_stride, int64_t n) {
   if (x_stride == 1 && y_stride == 1) {
     if constexpr (__is_same(From, To))
-      memcpy(y, x, static_cast<size_t>(n) * sizeof(To));
+      copy_row(x, y, n);
     else
       for (int64_t i = 0; i < n; i++) y[i] = convert<To>(x[i]);
+  } else if (x_stride == 0 && y_stride == 1) {
+    fill_row(y, convert<To>(*x), n);
   } else {
     for (int64_t i = 0; i < n; i++) y[i * y_stride] = convert<To>(x[i * x_stride]);
   }
@@ -85,7 +85,7 @@ void fill(const NoParams&, const Operand* operands) {
     T* out = y.as<T>() + at[0];
     const int64_t stride = loop.inner_stride(0);
     if (stride == 1)
-      for (int64_t i = 0; i < n; i++) out[i] = value;
+      fill_row(out, value, n);
     else
       for (int64_t i = 0; i < n; i++) out[i * stride] = value;
   });

@@ -60,7 +60,8 @@ inline void transpose_tile(const T* x, int64_t x_stride, T* y, int64_t y_stride,
 // operand 1; -1 when this is no transposition worth tiles.
 inline int transposed_axis(const Loop& loop) {
   constexpr int64_t kWorthwhile = 8;
-  if (loop.inner_stride(1) != 1 || loop.inner_stride(0) == 1 || loop.inner() < kWorthwhile)
+  if (loop.inner_stride(1) != 1 || loop.inner_stride(0) == 0 || loop.inner_stride(0) == 1 ||
+      loop.inner() < kWorthwhile)
     return -1;
   for (int axis = 0; axis + 1 < loop.ndim; axis++)
     if (loop.strides[0][axis] == 1 && loop.shape[axis] >= kWorthwhile) return axis;
