@@ -1,20 +1,20 @@
 // The driver of all elementwise kernels; see cpu/elementwise.h.
 #include "cpu/elementwise.h"
 
-#include <string.h>
-
 #include "core/iteration.h"
+#include "cpu/copy.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
 
-// Elements of a tile: four tiles of doubles are 16 KiB, half of the smallest L1.
-constexpr int64_t kTile = 512;
+// Bytes of a tile: four of them are 16 KiB, half of the smallest L1.
+constexpr int64_t kTileBytes = 4096;
 
 template <class T>
 void gather(const void* from, int64_t stride, void* tile, int64_t n) {
   const T* x = static_cast<const T*>(from);
   T* out = static_cast<T*>(tile);
+  if (stride == 0) return fill_row(out, *x, n);
   for (int64_t i = 0; i < n; i++) out[i] = x[i * stride];
 }
 template <class T>
@@ -80,15 +80,18 @@ struct Run {
 // Tile by tile: operands that the core can read or write in place are not copied, and those that
 // stand still are spread over their tile once.
 void run_tiled(const Recipe& recipe, const Run& run) {
-  alignas(64) char tiles[kMaxInputs + 1][kTile * 8];
-  const int64_t length = run.n < kTile ? run.n : kTile;
+  alignas(64) char tiles[kMaxInputs + 1][kTileBytes];
+  int64_t widest = traits(recipe.output).computed;
+  for (int k = 0; k < recipe.arity; k++)
+    if (traits(recipe.inputs[k]).computed > widest) widest = traits(recipe.inputs[k]).computed;
+  const int64_t tile = kTileBytes / widest, length = run.n < tile ? run.n : tile;
   for (int k = 0; k < recipe.arity; k++)
     if (run.strides[k] == 0) traits(recipe.inputs[k]).gather(run.inputs[k], 0, tiles[k], length);
 
   const StorageTraits& out = traits(recipe.output);
   const bool direct_output = run.output_stride == 1 && out.direct();
-  for (int64_t at = 0; at < run.n; at += kTile) {
-    const int64_t n = run.n - at < kTile ? run.n - at : kTile;
+  for (int64_t at = 0; at < run.n; at += tile) {
+    const int64_t n = run.n - at < tile ? run.n - at : tile;
     const void* inputs[kMaxInputs];
     for (int k = 0; k < recipe.arity; k++) {
       const StorageTraits& in = traits(recipe.inputs[k]);
