@@ -165,6 +165,7 @@ WEFT_BINDING(index) {
         with_key(key, [&](const IndexKey& k) { additem(x, k, v); });
       },
       arg("x"), arg("key"), arg("value"));
+  m.def("take", &take, arg("x"), arg("indices"), arg("axis"));
   m.def("take_along_axis", &take_along_axis, arg("x"), arg("indices"), arg("axis"));
   m.def("put_along_axis", &put_along_axis, arg("x"), arg("indices"), arg("values"), arg("axis"),
         arg("accumulate") = false);

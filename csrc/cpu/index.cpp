@@ -2,10 +2,8 @@
 // sum knows numbers.
 #include "ops/index.h"
 
-#include <string.h>
-
 #include "core/iteration.h"
-#include "cpu/isa.h"
+#include "cpu/copy.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
@@ -114,15 +112,19 @@ void gather(const NoParams&, const Operand* operands) {
     });
   } else {
     parallel_for(w.loop.rows() * count, kGrain / inner, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; t++) {
-        const RowOffsets at = locate(w.loop, t / count);
-        const int64_t b = t % count;
-        const T* from = x + at.x + offsets[b];
-        T* to = y + at.rows + b * step;
+      while (begin < end) {
+        const int64_t row = begin / count, first = begin % count;
+        const int64_t stop = end - begin < count - first ? first + end - begin : count;
+        const RowOffsets at = locate(w.loop, row);
+        const T* from = x + at.x;
+        T* to = y + at.rows;
         if (x_step == 1 && y_step == 1)
-          memcpy(to, from, static_cast<size_t>(inner) * sizeof(T));
+          for (int64_t b = first; b < stop; b++) copy_row(from + offsets[b], to + b * step, inner);
         else
-          for (int64_t i = 0; i < inner; i++) to[i * y_step] = from[i * x_step];
+          for (int64_t b = first; b < stop; b++)
+            for (int64_t i = 0; i < inner; i++)
+              to[b * step + i * y_step] = from[offsets[b] + i * x_step];
+        begin += stop - first;
       }
     });
   }

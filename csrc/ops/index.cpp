@@ -316,6 +316,19 @@ Tensor getitem(const Tensor& x, const IndexKey& key) {
   return y;
 }
 
+Tensor take(const Tensor& x, const Tensor& indices, int64_t axis) {
+  const int at = normalize_axis(axis, x.ndim(), "take");
+  IndexKey key;
+  for (int i = 0; i < at; i++) key.add({Kind::slice, 0, x.dim(i), 1});
+  // A 0-d index would give a view, so it gets an axis that is dropped at the end.
+  key.add(indices.ndim() > 0 ? indices : indices.view({1}, {1}, indices.offset()));
+  const Tensor y = getitem(x, key);
+  if (indices.ndim() > 0) return y;
+  Shape shape = y.shape();
+  shape.erase(at);
+  return try_reshape(y, shape);
+}
+
 void setitem(const Tensor& x, const IndexKey& key, const Tensor& value) {
   require_writable(x);
   const IndexPlan plan = plan_index(x, key);

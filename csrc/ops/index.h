@@ -68,6 +68,8 @@ struct IndexPlan {
 IndexPlan plan_index(const Tensor& x, const IndexKey& key);
 
 Tensor getitem(const Tensor& x, const IndexKey& key);  // a view for basic keys, else a copy
+// x[:, ..., indices] with `indices` at `axis`; always a copy.
+Tensor take(const Tensor& x, const Tensor& indices, int64_t axis);
 void setitem(const Tensor& x, const IndexKey& key, const Tensor& value);
 // x[key] += value, where an element named several times receives every one of its values.
 void additem(const Tensor& x, const IndexKey& key, const Tensor& value);

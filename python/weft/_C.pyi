@@ -202,6 +202,7 @@ __all__: list[str] = [
     "sum",
     "sum_squares",
     "sums_of_squares",
+    "take",
     "take_along_axis",
     "tan",
     "tanh",
@@ -1134,6 +1135,7 @@ def sum_squares(
     x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False
 ) -> Tensor: ...
 def sums_of_squares(tensors: collections.abc.Sequence) -> Tensor: ...
+def take(x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex) -> Tensor: ...
 def take_along_axis(
     x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Tensor: ...

@@ -216,6 +216,23 @@ def _axis_key(op: str, ndim: int, axis: int, index: Any) -> tuple[Any, ...]:
     return (slice(None),) * (axis % ndim) + (index,)
 
 
+class Take(Function):
+    """Saves the indices."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, indices: Any, axis: int) -> Any:
+        ctx.shape, ctx.axis = x.shape, axis
+        ctx.save(indices)
+        return _C.take(x, indices, axis)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (indices,) = ctx.saved
+        before = (slice(None),) * (ctx.axis % len(ctx.shape))
+        key = _C.IndexKey((*before, indices.detach()))
+        return PlaceItems.apply(dy, key, ctx.shape), None, None
+
+
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     """Elements, or slices, of `x` at `indices` along an axis.
 
@@ -239,10 +256,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     x, indices = as_tensor(x), integer_indices("take", indices)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
-    # A 0-d index would give a view; take always copies, as NumPy's does.
-    key = _C.IndexKey(_axis_key("take", x.ndim, axis, ops.reshape(indices, indices.shape or (1,))))
-    taken: Tensor = GatherItems.apply(x, key)
-    return taken if indices.ndim else ops.squeeze(taken, axis)
+    taken: Tensor = Take.apply(x, indices, axis)
+    return taken
 
 
 class TakeAlongAxis(Function):

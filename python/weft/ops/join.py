@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weft import _C, ops
-from weft.autograd.recording import Function
+from weft.autograd.recording import Function, Node
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
 
@@ -37,8 +37,9 @@ class Concatenate(Function):
     @staticmethod
     def forward(ctx: Any, axis: int, *tensors: Any) -> Any:
         y = _C.concatenate(tensors, axis)
-        ctx.axis = axis
-        ctx.parts = [(t.shape[axis], t.dtype) for t in tensors]
+        if type(ctx) is Node:
+            ctx.axis = axis  # type: ignore[attr-defined]  # forward may set attributes on its ctx
+            ctx.parts = [(t.shape[axis], t.dtype) for t in tensors]  # type: ignore[attr-defined]
         return y
 
     @staticmethod

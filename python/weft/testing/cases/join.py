@@ -39,6 +39,8 @@ CASES = [
             sample([normal(5)]),
             sample([normal(2, 2, 3), normal(2, 2, 1), normal(2, 2, 2)], axis=-1),
             sample([normal(65, 33), normal(65, 70)], axis=1),
+            sample([normal(5, 300), normal(5, 1)], axis=1),
+            sample([np.broadcast_to(normal(4, 1), (4, 90)), normal(4, 2)], axis=1),
         ],
         np.concatenate,
         covers=("concat",),
