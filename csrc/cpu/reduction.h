@@ -6,6 +6,9 @@
 //   lift(x)               In to Part      (for vectors as well where In == Part is a float)
 //   join(a, b)            two Parts       (likewise)
 //   absorb(acc, part), merge(acc, other), finish(acc, n)
+//   join_block(x, n), join_group<kRows>(part, rows)
+//                         where joining many at once is faster than one after the other (optional)
+//   kExact               joining does not round: blocks may be of any length (optional)
 //
 // Blocks, and the parts that threads share, are cut by sizes alone: the same bits for any number
 // of threads.
@@ -23,13 +26,19 @@ inline constexpr int64_t kReduceGrain = 32 * 1024;  // elements: about 10 us of 
 inline constexpr int64_t kReducePart = 64 * 1024;   // elements that one thread takes of a long sum
 inline constexpr int64_t kRowBlock = 1024;          // 8 vectors of 16 lanes, 8 steps each
 inline constexpr int64_t kColumnBlock = 32;         // rows added in In before they become an Acc
-inline constexpr int64_t kColumnTile = 512;         // columns: partial results stay in L1
-inline constexpr int64_t kFewReductions = 16;       // below this many results, long sums are cut
+// Columns: partial results stay in L1, and rows of 4 KiB are read in the order of memory.
+inline constexpr int64_t kColumnTile = 1024;
+inline constexpr int64_t kColumnPart =
+    128 * 1024;                                // elements that one thread takes of long columns
+inline constexpr int64_t kFewReductions = 16;  // below this many results, long sums are cut
 
 template <class Op>
 inline constexpr bool kUsesVectors =
     __is_same(typename Op::In, typename Op::Part) &&
     (__is_same(typename Op::In, float) || __is_same(typename Op::In, double));
+
+template <class Op>
+inline constexpr int64_t kRowsInPart = requires { Op::kExact; } ? int64_t{1} << 48 : kColumnBlock;
 
 template <class Op, class T>
 WEFT_INLINE simd::Vec<T> lift_partial(const T* x, int n, simd::Vec<T> identity) {
@@ -41,7 +50,9 @@ WEFT_INLINE simd::Vec<T> lift_partial(const T* x, int n, simd::Vec<T> identity) 
 template <class Op>
 inline typename Op::Part reduce_block(const typename Op::In* x, int64_t n) {
   using T = typename Op::In;
-  if constexpr (kUsesVectors<Op>) {
+  if constexpr (requires { Op::join_block(x, n); }) {
+    return Op::join_block(x, n);
+  } else if constexpr (kUsesVectors<Op>) {
     using V = simd::Vec<T>;
     constexpr int L = simd::kLanes<T>;
     const V identity = simd::broadcast(Op::identity);
@@ -160,39 +171,55 @@ WEFT_INLINE int64_t prefetch_distance(int64_t stride) {
   return stride * static_cast<int64_t>(sizeof(T)) <= 1024 ? 16 * stride : 0;
 }
 
-// part[c] takes in x[r][c] of kRows rows. Eight rows at a time make nine loads and one store, in
-// the order of memory.
+// part with kRows more, pairs first.
+template <class Op, int kRows, class V>
+WEFT_INLINE V join_tree(V part, V* v) {
+#pragma GCC unroll 3
+  for (int width = kRows / 2; width > 0; width /= 2)
+#pragma GCC unroll 4
+    for (int r = 0; r < width; r++) v[r] = Op::join(v[r], v[r + width]);
+  return Op::join(part, v[0]);
+}
+template <class Op, int kRows, class V>
+WEFT_INLINE V join_group(V part, V* v) {
+  if constexpr (requires { Op::template join_group<kRows>(part, v); })
+    return Op::template join_group<kRows>(part, v);
+  else
+    return join_tree<Op, kRows>(part, v);
+}
+
+// part[c] takes in x[r][c] of kRows rows. Several rows at a time save loads and stores of `part`.
 template <class Op, int kRows>
 WEFT_INLINE void join_rows(typename Op::Part* __restrict part, const typename Op::In* __restrict x,
                            int64_t stride, int64_t cols) {
   using T = typename Op::In;
   const int64_t ahead = prefetch_distance<T>(stride);
-  int64_t c = 0;
   if constexpr (kUsesVectors<Op>) {
     using V = simd::Vec<T>;
-    for (; c + simd::kLanes<T> <= cols; c += simd::kLanes<T>) {
-      V v[kRows];
+    constexpr int L = simd::kLanes<T>;
+    int64_t c = 0;
+    V v[kRows];
+    for (; c + L <= cols; c += L) {
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; r++) {
         v[r] = Op::lift(simd::load(x + r * stride + c));
         if (kRows > 1 && ahead) __builtin_prefetch(x + r * stride + c + ahead);
       }
-#pragma GCC unroll 3
-      for (int width = kRows / 2; width > 0; width /= 2)
-#pragma GCC unroll 4
-        for (int r = 0; r < width; r++) v[r] = Op::join(v[r], v[r + width]);
-      simd::store(part + c, Op::join(simd::load(part + c), v[0]));
+      simd::store(part + c, join_group<Op, kRows>(simd::load(part + c), v));
     }
-  }
-  for (; c < cols; c++) {
-    typename Op::Part v[kRows];
+    if (c == cols) return;
+    const int rest = static_cast<int>(cols - c);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; r++) v[r] = Op::lift(x[r * stride + c]);
-#pragma GCC unroll 3
-    for (int width = kRows / 2; width > 0; width /= 2)
-#pragma GCC unroll 4
-      for (int r = 0; r < width; r++) v[r] = Op::join(v[r], v[r + width]);
-    part[c] = Op::join(part[c], v[0]);
+    for (int r = 0; r < kRows; r++) v[r] = Op::lift(simd::load_partial(x + r * stride + c, rest));
+    const V before = simd::load_partial(part + c, rest);
+    simd::store_partial(part + c, join_group<Op, kRows>(before, v), rest);
+  } else {
+    for (int64_t c = 0; c < cols; c++) {
+      typename Op::Part v[kRows];
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; r++) v[r] = Op::lift(x[r * stride + c]);
+      part[c] = join_tree<Op, kRows>(part[c], v);
+    }
   }
 }
 
@@ -201,14 +228,62 @@ template <class Op>
 inline void reduce_columns_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
                                  int64_t rows, int64_t stride, int64_t cols) {
   typename Op::Part part[kColumnTile];
-  for (int64_t row = 0; row < rows; row += kColumnBlock) {
-    const int64_t end = row + kColumnBlock < rows ? row + kColumnBlock : rows;
+  for (int64_t row = 0; row < rows; row += kRowsInPart<Op>) {
+    const int64_t end = rows - row > kRowsInPart<Op> ? row + kRowsInPart<Op> : rows;
     for (int64_t c = 0; c < cols; c++) part[c] = Op::identity;
     int64_t r = row;
-    for (; r + 8 <= end; r += 8) join_rows<Op, 8>(part, x + r * stride, stride, cols);
+    for (; r + 4 <= end; r += 4) join_rows<Op, 4>(part, x + r * stride, stride, cols);
     for (; r < end; r++) join_rows<Op, 1>(part, x + r * stride, stride, cols);
     for (int64_t c = 0; c < cols; c++) Op::absorb(acc[c], part[c]);
   }
+}
+
+// acc[c] takes in x[r][c] for all rows of kVectors whole vectors without gaps: the partial results
+// stay in registers and memory is read straight through.
+template <class Op, int kVectors>
+inline void reduce_narrow_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
+                                int64_t rows) {
+  using T = typename Op::In;
+  using V = simd::Vec<T>;
+  constexpr int L = simd::kLanes<T>;
+  constexpr int64_t kWidth = kVectors * L;
+  for (int64_t row = 0; row < rows; row += kRowsInPart<Op>) {
+    const int64_t end = rows - row > kRowsInPart<Op> ? row + kRowsInPart<Op> : rows;
+    V a[kVectors];
+    for (int k = 0; k < kVectors; k++) a[k] = simd::broadcast(Op::identity);
+    int64_t r = row;
+    for (; r + 4 <= end; r += 4)
+#pragma GCC unroll 8
+      for (int k = 0; k < kVectors; k++) {
+        const T* from = x + r * kWidth + k * L;
+        V v[4] = {Op::lift(simd::load(from)), Op::lift(simd::load(from + kWidth)),
+                  Op::lift(simd::load(from + 2 * kWidth)), Op::lift(simd::load(from + 3 * kWidth))};
+        a[k] = join_group<Op, 4>(a[k], v);
+      }
+    for (; r < end; r++)
+      for (int k = 0; k < kVectors; k++) {
+        V v[1] = {Op::lift(simd::load(x + r * kWidth + k * L))};
+        a[k] = join_group<Op, 1>(a[k], v);
+      }
+    T part[kWidth];
+    for (int k = 0; k < kVectors; k++) simd::store(part + k * L, a[k]);
+    for (int64_t c = 0; c < kWidth; c++) Op::absorb(acc[c], part[c]);
+  }
+}
+
+// Rows of `width` columns without gaps.
+template <class Op>
+inline void reduce_dense_block(typename Op::Acc* acc, const typename Op::In* x, int64_t rows,
+                               int64_t width) {
+  if constexpr (kUsesVectors<Op>) {
+    if (constexpr int64_t L = simd::kLanes<typename Op::In>; width % L == 0) switch (width / L) {
+        case 5: return reduce_narrow_block<Op, 5>(acc, x, rows);
+        case 6: return reduce_narrow_block<Op, 6>(acc, x, rows);
+        case 7: return reduce_narrow_block<Op, 7>(acc, x, rows);
+        case 8: return reduce_narrow_block<Op, 8>(acc, x, rows);
+      }
+  }
+  reduce_columns_block<Op>(acc, x, rows, width, width);
 }
 
 // Narrow rows without gaps are read as rows `fold` times as wide, whose columns are merged at the
@@ -219,12 +294,27 @@ inline int64_t fold_of(const ReductionPlan& plan) {
   return dense && cols < 64 && plan.reduced.inner() >= 512 / cols ? 256 / cols : 1;
 }
 
+// The same, but five to eight whole vectors wide where that is possible.
+template <class Op>
+inline int64_t whole_fold_of(const ReductionPlan& plan) {
+  const int64_t cols = plan.kept.inner(), rows = plan.reduced.inner();
+  if constexpr (kUsesVectors<Op>) {
+    constexpr int64_t L = simd::kLanes<typename Op::In>;
+    int64_t fold = L;  // the fewest rows that make whole vectors
+    while (fold > 1 && cols * fold / 2 % L == 0) fold /= 2;
+    const int64_t vectors = cols * fold / L;
+    const bool dense = plan.reduced.ndim == 1 && plan.reduced.x[0] == cols;
+    if (dense && vectors <= 8 && rows * vectors >= 32 * fold) return fold * (8 / vectors);
+  }
+  return fold_of(plan);
+}
+
 template <class Op>
 inline void reduce_columns_span(typename Op::Acc* acc, const typename Op::In* x,
                                 const AxisGroup& reduced, int64_t begin, int64_t end, int64_t cols,
                                 int64_t fold) {
   for (int64_t c = 0; c < cols * fold; c++) acc[c] = {};
-  if (fold == 1) {
+  if (fold == 1 && (reduced.ndim > 1 || reduced.x_step() != cols)) {
     for_each_run(reduced, begin, end, [&](int64_t at, int64_t, int64_t rows) {
       reduce_columns_block<Op>(acc, x + at, rows, reduced.x_step(), cols);
     });
@@ -232,7 +322,7 @@ inline void reduce_columns_span(typename Op::Acc* acc, const typename Op::In* x,
   }
   const int64_t wide = (end - begin) / fold, rest = (end - begin) % fold;
   const typename Op::In* from = x + begin * cols;
-  reduce_columns_block<Op>(acc, from, wide, cols * fold, cols * fold);
+  reduce_dense_block<Op>(acc, from, wide, cols * fold);
   if (rest > 0) reduce_columns_block<Op>(acc, from + wide * cols * fold, 1, 0, rest * cols);
   for (int64_t k = 1; k < fold; k++)
     for (int64_t c = 0; c < cols; c++) Op::merge(acc[c], acc[k * cols + c]);
@@ -242,12 +332,12 @@ template <class Op>
 void reduce_columns(const ReductionPlan& plan, const typename Op::In* x, typename Op::Out* y) {
   using Acc = typename Op::Acc;
   const AxisGroup &kept = plan.kept, &reduced = plan.reduced;
-  const int64_t cols = kept.inner(), n = reduced.size(), fold = fold_of(plan);
+  const int64_t cols = kept.inner(), n = reduced.size(), fold = whole_fold_of<Op>(plan);
   const int64_t tile = cols < kColumnTile ? cols : kColumnTile;
   const int64_t tiles = (cols + tile - 1) / tile, width = tile * fold;
   const int64_t strips = kept.size() / cols * tiles;
   const int64_t part_rows =
-      strips >= kFewReductions || n * tile <= kReducePart ? n : kReducePart / tile;
+      strips >= kFewReductions || n * tile <= kColumnPart ? n : kColumnPart / tile;
   const int64_t parts = (n + part_rows - 1) / part_rows;
   // Strip s: its first column in x and y, and how many columns it has.
   const auto with_strip = [&](int64_t s, auto&& body) {

@@ -58,6 +58,42 @@ def _long(make: Callable[..., Any]) -> list[Any]:
     ]
 
 
+def _nan_in_each_place(rows: int, length: int) -> Any:
+    """Rows with NaN at places of all lanes and blocks; every third row has none, some two."""
+    x = normal(rows, length)
+    for i in range(rows):
+        if i % 3:
+            x[i, i * 37 % length] = np.nan
+        if i % 5 == 1:
+            x[i, i * 11 % length] = np.nan
+    return x
+
+
+def _ties(*shape: int) -> Any:
+    return np.floor(normal(*shape) * 1.5)
+
+
+# Around the borders of vectors, of rows in registers, of blocks and of tiles of columns.
+_BORDERS = [(90, 10), (50, 16), (50, 17), (70, 33), (40, 64), (40, 65), (60, 129)]
+_BORDERS += [(40, 1023), (40, 1024), (40, 1025), (20, 2065)]
+_EDGES = [
+    sample(x, axis=axis)
+    for shape in _BORDERS
+    for make in (_nan_in_each_place, _ties)
+    for x in (make(*shape),)
+    for axis in (0, 1)
+]
+_EDGES += [
+    sample(np.full((30, 20), -np.inf), axis=1),
+    sample(np.full((30, 20), np.inf), axis=0),
+    sample(_nan_in_each_place(700, 64), axis=0),
+    sample(_nan_in_each_place(300, 33)[:, ::-1], axis=1),
+]
+# Narrow rows without gaps, and wide ones: five to eight vectors, tiles of columns.
+_COLUMNS = [
+    sample(normal(*shape), axis=0)
+    for shape in [(700, 10), (300, 16), (261, 24), (300, 64), (133, 40), (130, 128), (41, 1030)]
+]
 _HUGE = [  # cut into parts that threads share
     sample(normal(70_000) * 0.5 + 1),
     sample(normal(2, 66_000), axis=1),
@@ -163,6 +199,7 @@ _ARG_SAMPLES = [
     sample(normal(0, 3), axis=1),
     sample(_NAN, axis=0),
     sample(_NAN, axis=1),
+    *_EDGES,
 ]
 _ARG_BAD = [
     Bad(sample(np.ones((2, 3)), axis=2), IndexError, "axis 2"),
@@ -182,6 +219,7 @@ _EXTREME_SAMPLES = [
     sample(_NAN, axis=0),
     sample(_NAN, axis=1),
     sample(np.repeat(_NAN, 40, axis=0), axis=0),
+    *_EDGES,
 ]
 _EXTREME_BAD = [
     *_BAD_AXES,
@@ -191,7 +229,15 @@ _EXTREME_BAD = [
 CASES = [
     OpCase(
         ops.sum,
-        [*_axes(normal), *_long(normal), *_HUGE, *_EMPTY, *_BOOLEAN, sample(_NAN, axis=1)],
+        [
+            *_axes(normal),
+            *_long(normal),
+            *_COLUMNS,
+            *_HUGE,
+            *_EMPTY,
+            *_BOOLEAN,
+            sample(_NAN, axis=1),
+        ],
         _sum,
         dtypes=_ALL,
         integer_dtypes=INTEGERS,
