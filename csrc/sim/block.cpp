@@ -104,10 +104,8 @@ void Block::run(Launch& launch, uint3 index, uint64_t block_seed) {
 void Block::abandon_threads() {
   for (int i = 0; i < thread_count_; i++) {
     Thread& thread = threads_[i];
-    if (thread.state != ThreadState::done && thread.state != ThreadState::fresh) {
-      forget_stack_contents(thread.fiber.stack);
+    if (thread.state != ThreadState::done && thread.state != ThreadState::fresh)
       stacks_.give_back(thread.fiber.stack);
-    }
     if (thread.async) thread.async->clear();
   }
   for (NamedBarrier& barrier : barriers_) {
@@ -301,7 +299,7 @@ std::string Block::deadlock_report() {
 void Block::fail(int code, const std::string& text, const void* pc) {
   const Thread& me = self();
   std::ostringstream report;
-  report << launch_->info.kernel << ", block " << to_text(index_);
+  report << kernel_name(launch_->info.function) << ", block " << to_text(index_);
   if (text.compare(0, 8, "deadlock") != 0) report << ", thread " << to_text(me.thread_index);
   report << ": " << text;
   if (pc != nullptr) report << ", at " << describe_address(pc);

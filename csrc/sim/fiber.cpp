@@ -114,6 +114,10 @@ void* StackPool::take() {
   if (!free_.empty()) {
     void* stack = free_.back();
     free_.pop_back();
+#if defined(__SANITIZE_ADDRESS__)
+    // The last owner never returned from its functions, so their red zones are still poisoned.
+    ASAN_UNPOISON_MEMORY_REGION(stack, kStackBytes);
+#endif
     return stack;
   }
   const size_t guard = page_bytes();
@@ -165,12 +169,6 @@ void switch_fiber(Fiber& from, Fiber& to, [[maybe_unused]] bool ends) {
 void fiber_started() {
 #if defined(__SANITIZE_ADDRESS__)
   arrived();
-#endif
-}
-
-void forget_stack_contents([[maybe_unused]] void* stack) {
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(stack, kStackBytes);
 #endif
 }
 

@@ -45,7 +45,4 @@ void switch_fiber(Fiber& from, Fiber& to, bool ends = false);
 // The first thing an entry function must call.
 void fiber_started();
 
-// A stack whose owner was abandoned in the middle of a function may hold poisoned red zones.
-void forget_stack_contents(void* stack);
-
 }  // namespace weft::simulator

@@ -15,8 +15,7 @@
 namespace weft::simulator {
 
 struct LaunchInfo {
-  const char* kernel;    // readable name
-  const void* function;  // the kernel
+  const void* function;  // the kernel; kernel_name (symbols.h) says what it is called
   dim3 grid, block;
   size_t shared_bytes;     // dynamic
   const void* parameters;  // the arguments, as the kernel's threads copy them

@@ -13,7 +13,6 @@
 #include "sim/fault.h"
 #include "sim/launch.h"
 #include "sim/stream.h"
-#include "sim/symbols.h"
 
 namespace weft::simulator {
 namespace {
@@ -86,17 +85,7 @@ cudaError_t launch_kernel(const KernelLaunch& launch) {
   const int configuration = check_configuration(launch.grid, launch.block, launch.shared_bytes,
                                                 shared_limit(launch.function));
   if (configuration != cudaSuccess) return report(static_cast<cudaError_t>(configuration));
-  static std::mutex mutex;
-  static std::map<const void*, std::string> names;
-  const char* name = nullptr;
-  {
-    std::lock_guard lock(mutex);
-    std::string& entry = names[launch.function];
-    if (entry.empty()) entry = kernel_name(launch.function);
-    name = entry.c_str();
-  }
-  LaunchInfo info{name,
-                  launch.function,
+  LaunchInfo info{launch.function,
                   launch.grid,
                   launch.block,
                   launch.shared_bytes,

@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -91,27 +92,43 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
+std::vector<std::string> addr2line(const char* options, const char* file, uintptr_t offset) {
+  char address[32];
+  std::snprintf(address, sizeof address, "0x%zx", static_cast<size_t>(offset));
+  const std::string command =
+      std::string("addr2line ") + options + " -e " + quoted(file) + " " + address + " 2>/dev/null";
+  std::vector<std::string> lines;
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return lines;
+  char buffer[4096];
+  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) {
+    buffer[std::strcspn(buffer, "\n")] = '\0';
+    lines.emplace_back(buffer);
+  }
+  pclose(pipe);
+  return lines;
+}
+
 // addr2line -i prints the chain of inlined callers, innermost first: the first that is not a
 // wrapper is the kernel's line.
 std::string source_line(const Location& location) {
-  char offset[32];
-  std::snprintf(offset, sizeof offset, "0x%zx", static_cast<size_t>(location.offset - 1));
-  const std::string command =
-      "addr2line -i -e " + quoted(location.file) + " " + offset + " 2>/dev/null";
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return "";
   std::string best;
-  char buffer[1024];
-  while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) {
-    std::string line = buffer;
-    line.resize(line.find_first_of(" \n") == std::string::npos ? line.size()
-                                                               : line.find_first_of(" \n"));
-    if (line.find("??") != std::string::npos || line.ends_with(":?") || line.ends_with(":0"))
-      continue;
+  for (std::string line : addr2line("-i", location.file, location.offset - 1)) {
+    line.resize(std::min(line.size(), line.find(' ')));
+    if (line.starts_with("??") || line.ends_with(":?") || line.ends_with(":0")) continue;
     if (best.empty() || is_wrapper(best)) best = line;
   }
-  pclose(pipe);
   return best.empty() ? "" : file_name(best);
+}
+
+// A kernel with internal linkage is known to the debug information alone. Without that addr2line
+// names whatever symbol comes before, so a known line is asked for too.
+std::string function_from_debug_information(const void* function) {
+  Location location;
+  if (!locate(function, location)) return "";
+  const std::vector<std::string> lines = addr2line("-f", location.file, location.offset);
+  const bool known = lines.size() > 1 && !lines[1].starts_with("??");
+  return known ? demangle(lines[0].c_str()) : "";
 }
 
 }  // namespace
@@ -126,7 +143,8 @@ std::string kernel_name(const void* function) {
   if (dladdr(function, &info) != 0 && info.dli_sname != nullptr && info.dli_saddr == function)
     entry->second = shorten(demangle(info.dli_sname));
   else
-    entry->second = "kernel at " + describe_address(function);
+    entry->second = shorten(function_from_debug_information(function));
+  if (entry->second.empty()) entry->second = "a kernel";
   return entry->second;
 }
 
