@@ -7,6 +7,7 @@
 #include "ops/cast.h"
 #include "ops/index.h"
 #include "ops/scalar.h"
+#include "ops/transfer.h"
 
 namespace py = pybind11;
 
@@ -131,11 +132,11 @@ Tensor assigned_value(const Tensor& x, py::handle value) {
   if (PyLong_Check(value.ptr())) {
     int overflow = 0;
     const long long integer = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
-    if (!overflow) return scalar(static_cast<int64_t>(integer), x.dtype(), x.device());
+    if (!overflow) return to_device(scalar(static_cast<int64_t>(integer), x.dtype()), x.device());
   }
   const double number = PyFloat_AsDouble(value.ptr());
   if (number == -1 && PyErr_Occurred()) throw py::error_already_set();
-  return scalar(number, x.dtype(), x.device());
+  return to_device(scalar(number, x.dtype()), x.device());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The compiled module `weft._C`: exceptions, settings, and every op's own binding.
 #include "bindings/binding.h"
 #include "core/allocator.h"
+#include "core/backend.h"
 #include "core/parallel.h"
 
 namespace py = pybind11;
@@ -62,6 +63,37 @@ void bind_settings(py::module_& m) {
         return d;
       },
       py::arg("device") = Device{});
+  m.def(
+      "device_count",
+      [](Device device) {
+        Backend* backend = find_backend(device.type);
+        return backend ? backend->device_count() : 0;
+      },
+      py::arg("device"));
+  m.def(
+      "why_unavailable",
+      [](Device device) -> std::string {
+        Backend* backend = find_backend(device.type);
+        return backend ? backend->why_unavailable()
+                       : "this build of weft has no kernels for it (it was built without nvcc)";
+      },
+      py::arg("device"));
+  m.def(
+      "device_name", [](Device device) { return backend_of(device).device_name(device.index); },
+      py::arg("device"));
+  m.def(
+      "device_memory",
+      [](Device device) {
+        const DeviceMemory memory = backend_of(device).memory(device.index);
+        return py::make_tuple(memory.free, memory.total);
+      },
+      py::arg("device"));
+  m.def(
+      "synchronize",
+      [](Device device) {
+        if (is_gpu(device)) backend_of(device).synchronize(device.index);
+      },
+      py::arg("device"), py::call_guard<py::gil_scoped_release>());
   m.def("launch_counters", [] {
     const LaunchCounters c = launch_counters();
     return py::make_tuple(c.launches, c.flops, c.bytes);

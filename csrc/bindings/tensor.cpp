@@ -5,6 +5,7 @@
 
 #include "bindings/binding.h"
 #include "ops/cast.h"
+#include "ops/transfer.h"
 
 namespace py = pybind11;
 
@@ -69,14 +70,14 @@ Tensor from_numpy(const py::array& array, bool copy, bool read_only) {
   return copy ? contiguous_copy(shared) : shared;
 }
 
-void require_memory(const Tensor& t, const char* what) {
+void require_values(const Tensor& t, const char* what) {
   check_type(!t.is_meta(), what, ": a tensor on the meta device has a shape but no values");
-  check_type(t.device().type == DeviceType::cpu, what, ": the tensor lives on ", t.device(),
-             "; copy it with .to('cpu') first");
 }
 
 py::buffer_info buffer_of(const Tensor& t) {
-  require_memory(t, "buffer");
+  require_values(t, "buffer");
+  check_type(!is_gpu(t.device()), "buffer: the tensor lives on ", t.device(),
+             "; copy it with .to('cpu') or .numpy() first");
   check_type(t.dtype() != DType::bfloat16,
              "buffer: bfloat16 has no NumPy format; use .astype('float32')");
   const auto item = static_cast<py::ssize_t>(itemsize(t.dtype()));
@@ -88,6 +89,7 @@ py::buffer_info buffer_of(const Tensor& t) {
 
 py::array to_numpy(const Tensor& t) {
   if (t.dtype() == DType::bfloat16) return to_numpy(cast(t, DType::float32));
+  if (is_gpu(t.device())) return to_numpy(to_device(t, Device{}));
   const py::buffer_info info = buffer_of(t);
   const py::capsule keep_alive(new StoragePtr(t.storage()),
                                [](void* p) { delete static_cast<StoragePtr*>(p); });
@@ -99,7 +101,8 @@ py::array to_numpy(const Tensor& t) {
 py::object item(const Tensor& t) {
   check(t.size() == 1, "only a tensor with one element has an item, this one has shape ",
         t.shape());
-  require_memory(t, "item");
+  require_values(t, "item");
+  if (is_gpu(t.device())) return item(to_device(t, Device{}));
   switch (t.dtype()) {
     case DType::boolean: return py::bool_(*t.data_as<bool>());
     case DType::uint8: return py::int_(*t.data_as<uint8_t>());

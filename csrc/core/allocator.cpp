@@ -1,173 +1,37 @@
 #include "core/allocator.h"
 
-#include <pthread.h>
-
-#include <algorithm>
-#include <array>
-#include <bit>
-#include <cstdlib>
-#include <mutex>
-#include <vector>
-
 #include "core/check.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace weft {
 namespace {
 
-// Sizes are rounded up to one of four steps per power of two (at most 25 % is wasted), so that a
-// block fits many later requests: 64, 128, 192, 256, 320, 384, 448, 512, 640, ...
-constexpr int kSizeClasses = 4 * 64;
-
-int size_class(size_t rounded) {
-  if (rounded <= 4 * kAlignment) return static_cast<int>(rounded / kAlignment);
-  const int exponent = std::bit_width(rounded - 1) - 1;
-  const size_t step = (size_t{1} << exponent) / 4;
-  return 4 * exponent + static_cast<int>((rounded - (size_t{1} << exponent)) / step) - 1;
-}
-
-size_t rounded_size(size_t bytes) {
-  if (bytes <= 4 * kAlignment)
-    return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  const size_t step = std::bit_floor(bytes - 1) / 4;
-  return (bytes + step - 1) / step * step;
-}
-
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kHugeFrom = 2 * kHugePage;  // at most a third of such a block is rounding
-
-class CachingAllocator {
- public:
-  void* allocate(size_t bytes) {
-    const size_t size = rounded_size(bytes);
-    {
-      std::lock_guard lock(mutex_);
-      statistics_.allocations++;
-      if (auto& blocks = cache_[size_class(size)].blocks; !blocks.empty()) {
-        void* data = blocks.back();
-        blocks.pop_back();
-        statistics_.cache_hits++;
-        hand_out(size);
-        return data;
-      }
-    }
-    void* data = from_system(size);
-    if (data == nullptr) {
-      empty();
-      data = from_system(size);
-    }
-    std::lock_guard lock(mutex_);
-    if (data == nullptr) refuse(bytes);
-    statistics_.reserved += static_cast<int64_t>(size);
-    hand_out(size);
-    return data;
-  }
-
-  void deallocate(void* data, size_t bytes) noexcept {
-    const size_t size = rounded_size(bytes);
-    std::lock_guard lock(mutex_);
-    statistics_.allocated -= static_cast<int64_t>(size);
-    try {
-      SizeClass& kept = cache_[size_class(size)];
-      kept.size = size;
-      kept.blocks.push_back(data);
-    } catch (const std::bad_alloc&) {  // no room to remember the block: give it back instead
-      std::free(data);
-      statistics_.reserved -= static_cast<int64_t>(size);
-    }
-  }
-
-  void empty() {
-    std::lock_guard lock(mutex_);
-    for (auto& [size, blocks] : cache_) {
-      for (void* data : blocks) std::free(data);
-      statistics_.reserved -= static_cast<int64_t>(size * blocks.size());
-      blocks.clear();
-    }
-  }
-
-  AllocatorStatistics statistics() {
-    std::lock_guard lock(mutex_);
-    return statistics_;
-  }
-
-  std::mutex& mutex() { return mutex_; }
-
-  void reset_peak() {
-    std::lock_guard lock(mutex_);
-    statistics_.peak = statistics_.allocated;
-  }
-
- private:
-  // Large blocks ask for huge pages: a pass over memory is then up to 1.5 times as fast, since far
-  // fewer translations of addresses are looked up. Where the system has none this does nothing.
-  static void* from_system(size_t size) {
-    if (size < kHugeFrom) return std::aligned_alloc(kAlignment, size);
-    void* data = std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage);
-#if defined(__linux__)
-    if (data != nullptr) madvise(data, size, MADV_HUGEPAGE);
-#endif
-    return data;
-  }
-
-  void hand_out(size_t size) {
-    statistics_.allocated += static_cast<int64_t>(size);
-    statistics_.peak = std::max(statistics_.peak, statistics_.allocated);
-  }
-
-  [[noreturn]] void refuse(size_t bytes) const {
-    constexpr double kMiB = 1 << 20;
-    fail(ErrorKind::memory, "out of memory on cpu: ", static_cast<double>(bytes) / kMiB,
-         " MiB were asked for. weft's tensors hold ",
-         static_cast<double>(statistics_.allocated) / kMiB, " MiB (highest so far ",
-         static_cast<double>(statistics_.peak) / kMiB,
-         " MiB), its cache has been emptied. Use a smaller batch, delete tensors you no longer "
-         "need, "
-         "or wrap inference in weft.no_grad() so that nothing is kept for gradients");
-  }
-
-  std::mutex mutex_;
-  struct SizeClass {
-    size_t size = 0;
-    std::vector<void*> blocks;
-  };
-  std::array<SizeClass, kSizeClasses> cache_;
-  AllocatorStatistics statistics_;
-};
-
-// Never destroyed: tensors held by Python may be freed after C++ statics are gone. Its lock is held
-// across a fork, so that the child never inherits it from a thread it does not have.
-CachingAllocator& host_allocator() {
-  static CachingAllocator* allocator = [] {
-    auto* made = new CachingAllocator;
-    pthread_atfork([] { host_allocator().mutex().lock(); },
-                   [] { host_allocator().mutex().unlock(); },
-                   [] { host_allocator().mutex().unlock(); });
-    return made;
-  }();
-  return *allocator;
-}
-
-CachingAllocator& allocator_of(Device device) {
-  check(device.type == DeviceType::cpu, "device '", device, "' has no memory");
-  return host_allocator();
+Allocator& allocator_of(Device device) {
+  check(device.type != DeviceType::meta, "device 'meta' has no memory");
+  return device.type == DeviceType::cpu ? host_allocator() : device_allocator(device);
 }
 
 }  // namespace
 
 void* allocate(Device device, size_t bytes) { return allocator_of(device).allocate(bytes); }
 
-void deallocate(Device, void* data, size_t bytes) noexcept {
-  host_allocator().deallocate(data, bytes);
+void deallocate(Device device, void* data, size_t bytes) noexcept {
+  allocator_of(device).deallocate(data, bytes);
 }
 
 AllocatorStatistics allocator_statistics(Device device) {
   return allocator_of(device).statistics();
 }
 void reset_peak(Device device) { allocator_of(device).reset_peak(); }
-void empty_cache(Device device) { allocator_of(device).empty(); }
+void empty_cache(Device device) { allocator_of(device).empty_cache(); }
+
+void fail_out_of_memory(Device device, size_t bytes, const AllocatorStatistics& statistics) {
+  constexpr double kMiB = 1 << 20;
+  fail(ErrorKind::memory, "out of memory on ", device, ": ", static_cast<double>(bytes) / kMiB,
+       " MiB were asked for. weft's tensors hold ",
+       static_cast<double>(statistics.allocated) / kMiB, " MiB (highest so far ",
+       static_cast<double>(statistics.peak) / kMiB,
+       " MiB), its cache has been emptied. Use a smaller batch, delete tensors you no longer need, "
+       "or wrap inference in weft.no_grad() so that nothing is kept for gradients");
+}
 
 }  // namespace weft

@@ -1,5 +1,5 @@
-// The caching allocator: blocks given back are kept by size class and handed out again, because
-// page faults on fresh memory cost more than most kernels (research: small steps are 2x slower).
+// The caching allocators: blocks given back are kept and handed out again, because page faults on
+// fresh host memory cost more than most kernels, and device memory is slower still to get.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,19 @@ struct AllocatorStatistics {
   int64_t cache_hits = 0;   // of these, answered from the cache
 };
 
+// One per device. Safe from several threads.
+class Allocator {
+ public:
+  virtual ~Allocator() = default;
+  virtual void* allocate(size_t bytes) = 0;
+  virtual void deallocate(void* data, size_t bytes) noexcept = 0;
+  virtual AllocatorStatistics statistics() = 0;
+  virtual void reset_peak() = 0;
+  virtual void empty_cache() = 0;
+};
+Allocator& host_allocator();                 // core/host_allocator.cpp
+Allocator& device_allocator(Device device);  // core/device_allocator.cpp
+
 // Memory aligned to kAlignment; never null. When the system refuses, the cache is emptied and the
 // request tried once more; then an Error(memory) tells what was asked and who holds the memory.
 void* allocate(Device device, size_t bytes);
@@ -29,5 +42,9 @@ void deallocate(Device device, void* data, size_t bytes) noexcept;
 AllocatorStatistics allocator_statistics(Device device);
 void reset_peak(Device device);
 void empty_cache(Device device);
+
+// Raises the Error(memory) of both allocators.
+[[noreturn]] void fail_out_of_memory(Device device, size_t bytes,
+                                     const AllocatorStatistics& statistics);
 
 }  // namespace weft

@@ -20,7 +20,7 @@ class Error : public std::runtime_error {
 };
 
 template <class... Parts>
-[[noreturn, gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
+[[noreturn]] [[gnu::cold, gnu::noinline]] void fail(ErrorKind kind, const Parts&... parts) {
   std::ostringstream message;
   (message << ... << parts);
   throw Error(kind, message.str());

@@ -22,7 +22,7 @@ Device parse_device(std::string_view text) {
     const std::string_view digits = text.substr(colon + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
     valid_index =
-        error == std::errc() && end == digits.data() + digits.size() && index >= 0 && index < 128;
+        error == std::errc() && end == digits.data() + digits.size() && index >= 0 && index < kMaxDevices;
   }
   check(valid_index, "device '", text,
         "': after the colon stands the number of the device, as in 'cuda:0'");
@@ -37,8 +37,6 @@ std::string to_string(Device device) {
   if (device.type == DeviceType::cuda) text += ":" + std::to_string(device.index);
   return text;
 }
-
-bool is_available(DeviceType type) { return type == DeviceType::cpu || type == DeviceType::meta; }
 
 std::ostream& operator<<(std::ostream& out, Device device) { return out << to_string(device); }
 

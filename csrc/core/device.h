@@ -10,6 +10,7 @@ namespace weft {
 
 enum class DeviceType : uint8_t { cpu, meta, sim, cuda };
 inline constexpr int kNumDeviceTypes = 4;
+inline constexpr int kMaxDevices = 128;  // of one type
 
 struct Device {
   DeviceType type = DeviceType::cpu;
@@ -20,7 +21,10 @@ struct Device {
 
 Device parse_device(std::string_view text);  // ValueError lists the known names
 std::string to_string(Device device);
-bool is_available(DeviceType type);  // has kernels and memory in this process
+// Devices with a queue and memory of their own, whose tensors the CPU cannot read.
+constexpr bool is_gpu(Device device) {
+  return device.type == DeviceType::sim || device.type == DeviceType::cuda;
+}
 std::ostream& operator<<(std::ostream& out, Device device);
 
 }  // namespace weft

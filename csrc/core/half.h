@@ -4,6 +4,12 @@
 #include <bit>
 #include <cstdint>
 
+#if defined(__CUDACC__)
+#define WEFT_HOST_DEVICE __host__ __device__
+#else
+#define WEFT_HOST_DEVICE
+#endif
+
 namespace weft {
 
 // Conversions round to nearest even, keep infinities and quiet NaNs. They are plain bit
@@ -12,10 +18,10 @@ struct Float16 {
   uint16_t bits = 0;
 
   Float16() = default;
-  explicit Float16(float x) : bits(from_float(x)) {}
-  operator float() const { return to_float(bits); }
+  WEFT_HOST_DEVICE explicit Float16(float x) : bits(from_float(x)) {}
+  WEFT_HOST_DEVICE operator float() const { return to_float(bits); }
 
-  static uint16_t from_float(float x) {
+  WEFT_HOST_DEVICE static uint16_t from_float(float x) {
     const uint32_t u = std::bit_cast<uint32_t>(x);
     const uint32_t sign = (u >> 16) & 0x8000u;
     const uint32_t magnitude = u & 0x7fffffffu;
@@ -30,7 +36,7 @@ struct Float16 {
     return static_cast<uint16_t>(sign | ((magnitude + 0xc8000fffu + odd) >> 13));
   }
 
-  static float to_float(uint16_t half) {
+  WEFT_HOST_DEVICE static float to_float(uint16_t half) {
     const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
     const uint32_t exponent = (half >> 10) & 0x1fu;
     const uint32_t mantissa = half & 0x3ffu;
@@ -46,10 +52,12 @@ struct BFloat16 {
   uint16_t bits = 0;
 
   BFloat16() = default;
-  explicit BFloat16(float x) : bits(from_float(x)) {}
-  operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  WEFT_HOST_DEVICE explicit BFloat16(float x) : bits(from_float(x)) {}
+  WEFT_HOST_DEVICE operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
 
-  static uint16_t from_float(float x) {
+  WEFT_HOST_DEVICE static uint16_t from_float(float x) {
     const uint32_t u = std::bit_cast<uint32_t>(x);
     if ((u & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((u >> 16) | 0x40u);
     return static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);

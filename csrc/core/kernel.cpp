@@ -52,6 +52,12 @@ Isa current_isa() {
   return current_isa();
 }
 
+namespace {
+std::atomic<GpuVariant> gpu_variant{GpuVariant::plain};
+}
+GpuVariant current_gpu_variant() { return gpu_variant.load(std::memory_order_relaxed); }
+void set_gpu_variant(GpuVariant variant) { gpu_variant.store(variant, std::memory_order_relaxed); }
+
 void set_isa(Isa isa) {
   check(isa <= best_isa(), "WEFT_ISA: this machine has no ", name(isa),
         "; its best instruction set is ", name(best_isa()));

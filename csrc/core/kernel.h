@@ -13,13 +13,15 @@
 namespace weft {
 
 // A tensor as a kernel sees it: plain data, no ownership. Strides count elements.
-// An absent optional operand has `data == nullptr` and `present == false`.
+// An absent optional operand has `data == nullptr` and `present == false`. A number from Python
+// reaches the kernels of a GPU as a 0-d operand in host memory, which the launcher reads.
 struct Operand {
   void* data = nullptr;
   Shape shape;
   Strides strides;
   DType dtype = DType::float32;
   bool present = false;
+  bool on_host = false;
 
   template <class T>
   T* as() const {
@@ -44,23 +46,39 @@ void set_isa(Isa isa);  // ValueError when the machine lacks it
 const char* name(Isa isa);
 Isa parse_isa(const char* name);
 
+// Builds of a GPU's kernels. `checked` reports every memory access to the checker of the simulated
+// device; a kernel missing there is taken from `plain`.
+enum class GpuVariant : uint8_t { plain, checked };
+GpuVariant current_gpu_variant();
+void set_gpu_variant(GpuVariant variant);
+
+// Where the 0-d operands of a kernel on a GPU may lie.
+enum class Numbers : uint8_t { on_device, on_host_too };
+
 class KernelSlot {
  public:
-  explicit constexpr KernelSlot(const char* name) : name_(name) {}
+  explicit constexpr KernelSlot(const char* name, Numbers numbers = Numbers::on_device)
+      : name_(name), numbers_(numbers) {}
   const char* name() const { return name_; }
+  Numbers numbers() const { return numbers_; }
 
-  void set(DeviceType device, Isa isa, DType dtype, KernelFunction function) {
-    table_[static_cast<int>(device)][static_cast<int>(isa)][static_cast<int>(dtype)] = function;
+  // `variant` is an Isa on the CPU and a GpuVariant elsewhere.
+  template <class Variant>
+  void set(DeviceType device, Variant variant, DType dtype, KernelFunction function) {
+    table_[static_cast<int>(device)][static_cast<int>(variant)][static_cast<int>(dtype)] = function;
   }
-  // The best kernel for the device and the current ISA, or null.
+  // The best kernel for the device and the current variant, or null.
   KernelFunction find(DeviceType device, DType dtype) const {
-    for (int isa = static_cast<int>(current_isa()); isa >= 0; isa--)
-      if (auto f = table_[static_cast<int>(device)][isa][static_cast<int>(dtype)]) return f;
+    int variant = device == DeviceType::cpu ? static_cast<int>(current_isa())
+                                            : static_cast<int>(current_gpu_variant());
+    for (; variant >= 0; variant--)
+      if (auto f = table_[static_cast<int>(device)][variant][static_cast<int>(dtype)]) return f;
     return nullptr;
   }
 
  private:
   const char* name_;
+  Numbers numbers_;
   KernelFunction table_[kNumDeviceTypes][kNumIsas][kNumDTypes] = {};
 };
 
@@ -89,9 +107,9 @@ constexpr KernelEntry kernel_entry(Kernel<Params>& slot, DType dtype) {
           }};
 }
 
-template <int kCount>
-void register_kernels(DeviceType device, Isa isa, const KernelEntry (&entries)[kCount]) {
-  for (const KernelEntry& e : entries) e.slot->set(device, isa, e.dtype, e.function);
+template <class Variant, int kCount>
+void register_kernels(DeviceType device, Variant variant, const KernelEntry (&entries)[kCount]) {
+  for (const KernelEntry& e : entries) e.slot->set(device, variant, e.dtype, e.function);
 }
 
 }  // namespace weft

@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "core/backend.h"
+
 namespace weft {
 namespace {
 
@@ -39,18 +41,24 @@ void fill(Operand& operand, const Tensor& t) {
   operand.strides = t.strides();
   operand.dtype = t.dtype();
   operand.present = true;
+  operand.on_host = t.device().type == DeviceType::cpu;
 }
 
+// The device of the last output decides.
 Device common_device(const KernelSlot& slot, Operands inputs, Operands outputs) {
-  const Tensor* first = nullptr;
+  const Tensor* last = nullptr;
+  for (const Tensor* t : outputs)
+    if (t->defined()) last = t;
+  const Device device = last->device();
   for (Operands group : {inputs, outputs})
     for (const Tensor* t : group) {
-      if (!t->defined()) continue;
-      if (first == nullptr) first = t;
-      check(t->device() == first->device(), slot.name(), ": operands live on ", first->device(),
-            " and ", t->device(), "; move them to one device with .to()");
+      if (!t->defined() || t->device() == device) continue;
+      const bool number = slot.numbers() == Numbers::on_host_too && is_gpu(device) &&
+                          t->device().type == DeviceType::cpu && t->ndim() == 0;
+      check(number, slot.name(), ": operands live on ", t->device(), " and ", device,
+            "; move them to one device with .to()");
     }
-  return first->device();
+  return device;
 }
 
 }  // namespace
@@ -85,6 +93,7 @@ void launch_erased(const KernelSlot& slot, DType dtype, const void* params, cons
   int i = 0;
   for (const Tensor* t : inputs) fill(operands[i++], *t);
   for (const Tensor* t : outputs) fill(operands[i++], *t);
+  if (is_gpu(device)) backend_of(device).activate(device.index);
   SuspendInterpreter suspended(cost);
   kernel(params, operands);
 }

@@ -43,7 +43,8 @@ using Operands = std::span<const Tensor* const>;
 inline constexpr int kMaxOperands = 64;
 
 // Runs `slot` for `dtype` on the device of the operands: inputs first, then outputs, in the order
-// of the call. Undefined tensors arrive as absent operands. On `meta` nothing runs.
+// of the call. Undefined tensors arrive as absent operands. On `meta` nothing runs. There is at
+// least one output.
 void launch_erased(const KernelSlot& slot, DType dtype, const void* params, const Cost& cost,
                    Operands inputs, Operands outputs);
 

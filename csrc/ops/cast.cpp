@@ -8,7 +8,7 @@ namespace weft {
 
 namespace kernels {
 constinit Kernel<NoParams> cast("cast");
-constinit Kernel<NoParams> fill("fill");
+constinit Kernel<NoParams> fill("fill", Numbers::on_host_too);
 }  // namespace kernels
 
 namespace {
@@ -48,7 +48,7 @@ void copy_into(const Tensor& x, const Tensor& y) {
 Tensor full(const Shape& shape, double value, DType dtype, Device device) {
   Tensor y = Tensor::empty(shape, dtype, device);
   if (y.size() == 0) return y;
-  const Tensor v = scalar(value, dtype, device);
+  const Tensor v = scalar(value, dtype, number_device(device));
   launch(kernels::fill, dtype, NoParams{}, {0, bytes_of(y)}, {&v}, {&y});
   return y;
 }

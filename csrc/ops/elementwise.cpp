@@ -4,6 +4,7 @@
 #include "ops/cast.h"
 #include "ops/functors_arithmetic.h"
 #include "ops/scalar.h"
+#include "ops/transfer.h"
 
 namespace weft {
 namespace {
@@ -46,8 +47,8 @@ DType computing_dtype(const ElementwiseOp& op, const ElementwiseInput* inputs) {
 }
 
 Tensor tensor_of(const Number& n, DType t, Device device) {
-  if (n.kind == Number::Kind::real) return scalar(n.real, t, device);
-  return scalar(n.integer, t, device);
+  if (n.kind == Number::Kind::real) return scalar(n.real, t, number_device(device));
+  return scalar(n.integer, t, number_device(device));
 }
 
 void check_exponents(const ElementwiseInput& exponent, const Tensor& converted) {
@@ -57,7 +58,7 @@ void check_exponents(const ElementwiseInput& exponent, const Tensor& converted) 
   if (exponent.tensor == nullptr)
     check(exponent.number.integer >= 0, kMessage);
   else if (!converted.is_meta() && is_signed(converted.dtype())) {
-    const Tensor wide = contiguous(cast(converted, DType::int64));
+    const Tensor wide = contiguous(to_device(cast(converted, DType::int64), Device{}));
     const int64_t* values = wide.data_as<int64_t>();
     for (int64_t i = 0; i < wide.size(); i++) check(values[i] >= 0, kMessage);
   }
@@ -66,6 +67,7 @@ void check_exponents(const ElementwiseInput& exponent, const Tensor& converted) 
 // Inputs in the computing dtype, and the shape of the result.
 struct Prepared {
   DType dtype;
+  Device device;
   Shape shape;
   const Tensor* inputs[kMaxElementwiseInputs];
   Tensor converted[kMaxElementwiseInputs];  // owns what had to be made
@@ -73,12 +75,12 @@ struct Prepared {
 
 void prepare(const ElementwiseOp& op, const ElementwiseInput* inputs, Prepared& p) {
   p.dtype = computing_dtype(op, inputs);
-  Device device;
   bool first = true;
   for (int k = 0; k < op.arity; k++) {
     const Tensor* x = inputs[k].tensor;
     if (x == nullptr) continue;
-    device = x->device();
+    // A 0-d tensor on the host beside tensors of a GPU counts as a number.
+    if (first || is_gpu(x->device())) p.device = x->device();
     if (first)
       p.shape = x->shape();
     else if (!(x->shape() == p.shape))
@@ -89,7 +91,7 @@ void prepare(const ElementwiseOp& op, const ElementwiseInput* inputs, Prepared& 
     p.inputs[k] = inputs[k].tensor;
     if (p.inputs[k] != nullptr && p.inputs[k]->dtype() == p.dtype) continue;
     p.converted[k] =
-        p.inputs[k] ? cast(*p.inputs[k], p.dtype) : tensor_of(inputs[k].number, p.dtype, device);
+        p.inputs[k] ? cast(*p.inputs[k], p.dtype) : tensor_of(inputs[k].number, p.dtype, p.device);
     p.inputs[k] = &p.converted[k];
   }
   if (op.slot == kPower.slot && is_integer(p.dtype)) check_exponents(inputs[1], *p.inputs[1]);
@@ -156,7 +158,7 @@ Tensor elementwise(const ElementwiseOp& given, const ElementwiseInput* inputs) {
   const ElementwiseOp& op = simpler(given, inputs);
   Prepared p;
   prepare(op, inputs, p);
-  Tensor y = Tensor::empty(p.shape, result_dtype(op, p), p.inputs[0]->device());
+  Tensor y = Tensor::empty(p.shape, result_dtype(op, p), p.device);
   launch_elementwise(op, p, y);
   return y;
 }

@@ -69,7 +69,7 @@ namespace kernels {
 // Operands: inputs, then the output; all broadcast to the output's shape. Chosen by the dtype of
 // the inputs, which is also the output's unless the result is boolean.
 template <class Functor>
-inline constinit Kernel<NoParams> elementwise{Functor::kName};
+inline constinit Kernel<NoParams> elementwise{Functor::kName, Numbers::on_host_too};
 }  // namespace kernels
 
 }  // namespace weft

@@ -2,6 +2,7 @@
 
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/transfer.h"
 
 namespace weft {
 
@@ -38,7 +39,8 @@ int64_t clip_slice(int64_t size, int64_t& start, int64_t& stop, int64_t step) {
 
 bool is_mask(const Tensor& index) { return index.dtype() == DType::boolean; }
 
-// Adds index * stride to the offsets and reports an index that leaves the axis.
+// Adds index * stride to the offsets and reports an index that leaves the axis. A GPU does not wait
+// for the answer: its kernel leaves a note, which is raised when values are read next.
 struct Violation {
   bool found;
   int64_t index;
@@ -46,9 +48,11 @@ struct Violation {
 Violation add_offsets(const Tensor& index, const Tensor& grid, const IndexOffsetsParams& params,
                       const Tensor& offsets) {
   if (offsets.is_meta() || offsets.size() == 0) return {false, 0};
-  const Tensor error = Tensor::empty({2}, DType::int64);
+  const bool wait = !is_gpu(offsets.device());
+  const Tensor error = wait ? Tensor::empty({2}, DType::int64) : Tensor();
   launch(kernels::index_offsets, DType::int64, params, {0, bytes_of(index) + bytes_of(offsets)},
          {&index, &grid}, {&offsets, &error});
+  if (!wait) return {false, 0};
   const int64_t* report = error.data_as<int64_t>();
   return {report[0] != 0, report[1]};
 }
@@ -140,7 +144,7 @@ class Planner {
                   " does not fit the tensor of shape ", x_.shape(), ": axis ", axis_ + i,
                   " has size ", x_.dim(axis_ + i), ", the mask has ", index.dim(i));
     if (index.ndim() == 0) {  // a new axis of length 1 or 0
-      const Tensor none = full({*index.data_as<bool>() ? 1 : 0}, 0, DType::int64, index.device());
+      const Tensor none = full({read<bool>(index) ? 1 : 0}, 0, DType::int64, index.device());
       walks_.push_back({none, axis_, 1, 0});
       return;
     }
@@ -389,7 +393,7 @@ Tensor nonzero(const Tensor& x) {
   const Tensor count = full({}, 0, DType::int64, x.device());
   if (x.size() > 0)
     launch(kernels::count_true, DType::boolean, NoParams{}, {0, bytes_of(mask)}, {&mask}, {&count});
-  const int64_t found = *count.data_as<int64_t>();
+  const auto found = read<int64_t>(count);
   const Tensor y = Tensor::empty({x.ndim(), found}, DType::int64, x.device());
   if (y.size() > 0)
     launch(kernels::nonzero, DType::boolean, NoParams{}, {0, bytes_of(mask) + bytes_of(y)}, {&mask},

@@ -19,7 +19,7 @@ Tensor pad(const Tensor& x, const Dims& before, const Dims& after, double value)
     shape[i] += before[i] + after[i];
   }
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  const Tensor v = scalar(value, x.dtype(), x.device());
+  const Tensor v = scalar(value, x.dtype(), number_device(x.device()));
   auto fill_part = [&](const Tensor& part) {
     if (part.size() > 0)
       launch(kernels::fill, y.dtype(), NoParams{}, {0, bytes_of(part)}, {&v}, {&part});

@@ -11,4 +11,8 @@ namespace weft {
 Tensor scalar(double value, DType dtype, Device device = {});
 Tensor scalar(int64_t value, DType dtype, Device device = {});  // exact for all 64 bits
 
+// Where a number is kept that a kernel takes beside tensors on `device`: the kernels of a GPU get
+// theirs from the host.
+inline Device number_device(Device device) { return is_gpu(device) ? Device{} : device; }
+
 }  // namespace weft

@@ -7,7 +7,7 @@
 namespace weft {
 
 namespace kernels {
-constinit Kernel<NoParams> where("where");
+constinit Kernel<NoParams> where("where", Numbers::on_host_too);
 }  // namespace kernels
 
 namespace {
@@ -25,8 +25,9 @@ DType common_dtype(const ElementwiseInput& a, const ElementwiseInput& b) {
 
 Tensor in_dtype(const ElementwiseInput& x, DType t, Device device) {
   if (x.tensor) return cast(*x.tensor, t);
-  return x.number.kind == Number::Kind::real ? scalar(x.number.real, t, device)
-                                             : scalar(x.number.integer, t, device);
+  const Device at = number_device(device);
+  return x.number.kind == Number::Kind::real ? scalar(x.number.real, t, at)
+                                             : scalar(x.number.integer, t, at);
 }
 
 }  // namespace

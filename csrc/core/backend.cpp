@@ -1,0 +1,51 @@
+#include "core/backend.h"
+
+#include <cstring>
+
+#include "core/check.h"
+
+namespace weft {
+namespace {
+
+Backend*& slot(DeviceType type) {
+  static Backend* backends[kNumDeviceTypes] = {};
+  return backends[static_cast<int>(type)];
+}
+
+}  // namespace
+
+void register_backend(DeviceType type, Backend* backend) { slot(type) = backend; }
+
+Backend* find_backend(DeviceType type) { return slot(type); }
+
+Backend& backend_of(Device device) {
+  Backend* backend = find_backend(device.type);
+  if (backend == nullptr)
+    fail(ErrorKind::runtime, "device '", device, "' is not in this build of weft",
+         device.type == DeviceType::cuda
+             ? "; build it where nvcc is installed (WEFT_CUDA=ON), or use 'sim' or 'cpu'"
+             : "");
+  const int count = backend->device_count();
+  if (count == 0)
+    fail(ErrorKind::runtime, "device '", device, "' cannot be used: ", backend->why_unavailable(),
+         "; 'python -m weft doctor' explains what to do");
+  check(device.index < count, "device '", device, "': there ", count == 1 ? "is " : "are ", count,
+        count == 1 ? " such device" : " such devices", ", numbered from 0");
+  return *backend;
+}
+
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes) {
+  if (bytes == 0) return;
+  const bool to_cpu = to_device.type == DeviceType::cpu;
+  if (to_cpu && from_device.type == DeviceType::cpu) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const bool through_host =
+      !to_cpu && from_device.type != DeviceType::cpu && to_device.type != from_device.type;
+  check(!through_host, "copies between '", from_device, "' and '", to_device,
+        "' go through the CPU: use .to('cpu') first");
+  backend_of(to_cpu ? from_device : to_device).copy(to, to_device, from, from_device, bytes);
+}
+
+}  // namespace weft

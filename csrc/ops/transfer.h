@@ -1,0 +1,20 @@
+// Copies between devices.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace weft {
+
+// The same values on another device, in row-major order; x itself when it is there already.
+// TypeError from `meta`, which has no values.
+Tensor to_device(const Tensor& x, Device device);
+
+// The value of a tensor with one element. On a GPU this waits for all work queued so far.
+template <class T>
+T read(const Tensor& x) {
+  check(x.size() == 1 && x.dtype() == dtype_of<T>, "read: expected one ", dtype_of<T>, ", got ",
+        x.dtype(), " of shape ", x.shape());
+  return *to_device(x, Device{}).data_as<T>();
+}
+
+}  // namespace weft
