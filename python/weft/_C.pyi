@@ -62,6 +62,9 @@ __all__: list[str] = [
     "cosh",
     "cumprod",
     "cumsum",
+    "device_count",
+    "device_memory",
+    "device_name",
     "diagonal",
     "divide",
     "dropout",
@@ -202,17 +205,20 @@ __all__: list[str] = [
     "sum",
     "sum_squares",
     "sums_of_squares",
+    "synchronize",
     "take",
     "take_along_axis",
     "tan",
     "tanh",
     "tanh_backward",
+    "to_device",
     "to_dlpack",
     "topk_indices",
     "transpose",
     "triangle",
     "trunc",
     "where",
+    "why_unavailable",
 ]
 
 class BufferProvider:
@@ -535,6 +541,9 @@ def cumprod(
 def cumsum(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, reverse: bool = False
 ) -> Tensor: ...
+def device_count(device: str) -> int: ...
+def device_memory(device: str) -> tuple[int, int]: ...
+def device_name(device: str) -> str: ...
 def diagonal(
     x: Tensor,
     offset: typing.SupportsInt | typing.SupportsIndex,
@@ -1135,6 +1144,7 @@ def sum_squares(
     x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False
 ) -> Tensor: ...
 def sums_of_squares(tensors: collections.abc.Sequence) -> Tensor: ...
+def synchronize(device: str) -> None: ...
 def take(x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex) -> Tensor: ...
 def take_along_axis(
     x: Tensor, indices: Tensor, axis: typing.SupportsInt | typing.SupportsIndex
@@ -1156,6 +1166,7 @@ def tanh_backward(
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def to_device(x: Tensor, device: str) -> Tensor: ...
 def to_dlpack(x: Tensor) -> typing.Any: ...
 def topk_indices(
     x: Tensor,
@@ -1173,3 +1184,4 @@ def trunc(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
 
 def where(condition: Tensor, x1: typing.Any, x2: typing.Any) -> Tensor: ...
+def why_unavailable(device: str) -> str: ...

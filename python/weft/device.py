@@ -1,13 +1,14 @@
-"""Devices are values: `with weft.device("meta"):` places what is created inside."""
+"""Devices are values: `with weft.device("sim"):` places what is created inside."""
 
 from __future__ import annotations
 
 import threading
 from types import TracebackType
 
-# Devices whose kernels are in this build; the others are known names without kernels.
-AVAILABLE = ("cpu", "meta")
+from weft import _C
+
 KNOWN = ("cpu", "meta", "sim", "cuda")
+GPUS = ("sim", "cuda")  # with memory that the CPU cannot read
 
 
 class _Current(threading.local):
@@ -17,21 +18,55 @@ class _Current(threading.local):
 _current = _Current()
 
 
+def available_devices() -> tuple[str, ...]:
+    """The devices on which tensors can be placed in this process.
+
+    Example:
+        >>> from weft.device import available_devices
+        >>> available_devices()[:2]
+        ('cpu', 'meta')
+    """
+    gpus = [f"cuda:{i}" for i in range(_C.device_count("cuda"))]
+    return ("cpu", "meta", *["sim"] * (_C.device_count("sim") > 0), *gpus)
+
+
 def check_device(name: str) -> str:
-    """`name`, if tensors can be placed there.
+    """The full name (``"cuda"`` is ``"cuda:0"``), if tensors can be placed there.
 
     Raises:
-        ValueError: If no such device exists or this build has no kernels for it.
+        ValueError: If no such device exists, or it cannot be used in this process.
     """
     kind, _, index = str(name).partition(":")
     if kind not in KNOWN or (index and not index.isdigit()):
-        raise ValueError(f"unknown device {name!r}; this build has: {', '.join(AVAILABLE)}")
-    if kind not in AVAILABLE:
         raise ValueError(
-            f"device {name!r} is not available: this build of weft has no kernels for it; "
-            f"it has: {', '.join(AVAILABLE)}"
+            f"unknown device {name!r}; this process has: {', '.join(available_devices())}"
         )
-    return kind
+    if kind not in GPUS:
+        return kind
+    count = _C.device_count(kind)
+    if count == 0:
+        raise ValueError(
+            f"device {name!r} is not available: {_C.why_unavailable(kind)}; "
+            f"this process has: {', '.join(available_devices())} "
+            "('python -m weft doctor' explains what to do)"
+        )
+    if int(index or 0) >= count:
+        raise ValueError(
+            f"device {name!r}: there {'is' if count == 1 else 'are'} {count} such "
+            f"device{'' if count == 1 else 's'}, numbered from 0"
+        )
+    return kind if kind == "sim" else f"{kind}:{int(index or 0)}"
+
+
+def is_gpu(name: str) -> bool:
+    """Whether tensors on the device have memory that the CPU cannot read.
+
+    Example:
+        >>> from weft.device import is_gpu
+        >>> is_gpu("sim"), is_gpu("cpu")
+        (True, False)
+    """
+    return name.partition(":")[0] in GPUS
 
 
 def current_device() -> str:
@@ -49,10 +84,11 @@ class device:
     """Place new tensors on a device, inside a ``with`` block.
 
     Args:
-        name: ``"cpu"``, or ``"meta"`` (shapes and dtypes without memory).
+        name: ``"cpu"``; ``"cuda"`` or ``"cuda:1"`` (a GPU); ``"sim"`` (a GPU simulated on the
+            CPU); ``"meta"`` (shapes and dtypes without memory).
 
     Raises:
-        ValueError: If the device does not exist or has no kernels in this build.
+        ValueError: If the device does not exist or cannot be used in this process.
 
     Example:
         >>> import weft

@@ -79,7 +79,14 @@ class Generator:
         for value in state:
             if not 0 <= int(value) < 2**64:
                 raise ValueError(f"a generator's seed and counter are 64-bit numbers, got {value}")
-        _C.copy_into(_C.from_numpy(np.array([int(v) for v in state], "uint64")), self._state)
+        values = _C.from_numpy(np.array([int(v) for v in state], "uint64"))
+        _C.copy_into(_C.to_device(values, self._state.device), self._state)
+
+    def state_on(self, device: str) -> Any:
+        """The raw state on a device; the stream goes on there, with the same numbers."""
+        if self._state.device != device:
+            self._state = _C.to_device(self._state, device)
+        return self._state
 
     def get_config(self) -> dict[str, Any]:
         """The seed, for `from_config`."""
@@ -120,14 +127,15 @@ def state_of(seed: Any, device: str | None = None) -> Any:
     Raises:
         TypeError: If it is neither None, an integer nor a generator.
     """
-    if (device or current_device()) == "meta":
+    device = device or current_device()
+    if device == "meta":
         return _C.empty((2,), "uint64", "meta")  # shapes only: no numbers are used up
     if seed is None:
-        return default_generator._state
+        return default_generator.state_on(device)
     if isinstance(seed, Generator):
-        return seed._state
+        return seed.state_on(device)
     if isinstance(seed, (int, np.integer)):
-        return Generator(int(seed))._state
+        return Generator(int(seed)).state_on(device)
     raise TypeError(f"seed must be None, an integer or a Generator, got {type(seed).__name__}")
 
 

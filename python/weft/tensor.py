@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft import _C
-from weft.device import KNOWN, check_device, current_device
+from weft.device import KNOWN, check_device, current_device, is_gpu
 from weft.dtypes import DType, as_dtype
 from weft.tensor_in_place import InPlaceMethods
 from weft.tensor_methods import TensorMethods
@@ -253,11 +253,8 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
         """A tensor of another dtype, or on another device."""
         if not isinstance(target, str) or target.partition(":")[0] not in KNOWN:
             return self.astype(target, copy=False)
-        if check_device(target) == self.device:
-            return self
-        if target == "meta":
-            return Tensor(_C.empty(self.shape, self.dtype, "meta"))
-        raise TypeError("a tensor on the meta device has no values to copy to the cpu")
+        name = check_device(target)
+        return self if name == self.device else ops.to_device(self, name)
 
     def copy(self) -> Tensor:
         """A copy in new memory; differentiable."""
@@ -314,8 +311,8 @@ def tensor(
     result = Tensor(array)
     if device is not None:
         result = result.to(device)
-    elif current_device() != "cpu":
-        result = result.to(current_device())
+    elif current_device() == "meta":
+        result = result.to("meta")
     if requires_grad:
         result.requires_grad = True
     return result
@@ -378,6 +375,9 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     else:
         # float32 is the default of Python's floats; a wanted dtype gets all their digits.
         result = _convert(data, np.float32 if dtype is None else np.float64)
+        # Values for a GPU go there at once; on `meta` they may still be needed, and stay.
+        if is_gpu(current_device()):
+            result = Tensor(_C.to_device(result._data, current_device()))
     return result if dtype is None else result.astype(dtype, copy=False)
 
 

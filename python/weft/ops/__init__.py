@@ -27,5 +27,6 @@ from weft.ops.search import *
 from weft.ops.shape import *
 from weft.ops.softmax import *
 from weft.ops.sort import *
+from weft.ops.transfer import *
 from weft.ops.trigonometry import *
 from weft.ops.variance import *

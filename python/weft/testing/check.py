@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from weft import ops
+from weft.device import device as placement
 from weft.tensor import Tensor, as_tensor
 from weft.testing.opcase import LAYOUTS, OpCase, Sample, map_arrays
 
@@ -30,10 +32,14 @@ def in_dtype(x: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
         return x.astype(dtype)
 
 
-def to_tensors(value: Any, dtype: str, layout: str) -> Any:
-    """`value` with arrays turned into tensors of `dtype` and `layout`."""
+def to_tensors(value: Any, dtype: str, layout: str, device: str = "cpu") -> Any:
+    """`value` with arrays turned into tensors of `dtype` and `layout` on `device`."""
 
     def convert(x: np.ndarray[Any, Any]) -> Tensor:
+        if device != "cpu":
+            tensor = as_tensor(in_dtype(x, dtype)).to(device)
+            half = dtype == "bfloat16" and x.dtype.kind == "f"
+            return in_layout(tensor.astype("bfloat16") if half else tensor, layout)
         tensor = as_tensor(LAYOUTS[layout](in_dtype(x, dtype)))
         if dtype == "bfloat16" and x.dtype.kind == "f":
             # The layout must survive the conversion: copy into a bfloat16 view of the same strides.
@@ -41,6 +47,21 @@ def to_tensors(value: Any, dtype: str, layout: str) -> Any:
         return tensor
 
     return map_arrays(convert, value)
+
+
+def in_layout(x: Tensor, layout: str) -> Tensor:
+    """`x` in a memory layout of `LAYOUTS`, laid out by operations on its own device."""
+    if layout == "transposed":
+        return ops.transpose(ops.copy(ops.transpose(x)))
+    if layout == "sliced" and x.ndim:
+        big = ops.full([2 * n + 3 for n in x.shape], 113, x.dtype, x.device)
+        view = big[tuple(slice(1, 1 + 2 * n, 2) for n in x.shape)]
+        view[...] = x
+        return view
+    if layout == "reversed":
+        flip = (slice(None, None, -1),) * x.ndim
+        return ops.copy(x[flip])[flip]
+    return x
 
 
 def to_reference(value: Any, dtype: str) -> Any:
@@ -53,11 +74,14 @@ def to_reference(value: Any, dtype: str) -> Any:
     return map_arrays(convert, value)
 
 
-def run(case: OpCase, call: Sample, dtype: str, layout: str = "contiguous") -> list[Tensor]:
+def run(
+    case: OpCase, call: Sample, dtype: str, layout: str = "contiguous", device: str = "cpu"
+) -> list[Tensor]:
     """The operation's results for one sample."""
-    args = to_tensors(call.args, dtype, layout)
-    kwargs = {k: to_tensors(v, dtype, layout) for k, v in call.kwargs.items()}
-    return as_list(case.op(*args, **kwargs))
+    args = to_tensors(call.args, dtype, layout, device)
+    kwargs = {k: to_tensors(v, dtype, layout, device) for k, v in call.kwargs.items()}
+    with placement(device):
+        return as_list(case.op(*args, **kwargs))
 
 
 def expect(case: OpCase, call: Sample, dtype: str) -> list[np.ndarray[Any, Any]]:

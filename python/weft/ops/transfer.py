@@ -1,0 +1,55 @@
+"""Copies between devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft import _C
+from weft.autograd.recording import Function
+from weft.device import check_device
+from weft.tensor import Tensor, as_tensor
+
+__all__ = ["to_device"]
+
+
+class ToDevice(Function):
+    """Saves nothing; the gradient travels back to where the input is."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, device: str) -> Any:
+        ctx.device = x.device
+        return _C.to_device(x, device)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        return to_device(dy, ctx.device)
+
+
+def to_device(x: Any, device: str) -> Tensor:
+    """`x` on another device; `x` itself if it is there already. Differentiable.
+
+    To and from a GPU the values are copied behind all work queued so far; a copy to the CPU waits
+    for it. What goes to ``"meta"`` keeps its shape and dtype only, and no history.
+
+    Args:
+        x: Any shape and dtype.
+        device: ``"cpu"``, ``"sim"``, ``"cuda"``, ``"cuda:1"``, ... or ``"meta"``.
+
+    Raises:
+        ValueError: If the device does not exist or cannot be used in this process.
+        TypeError: If `x` is on ``"meta"``, where it has no values.
+
+    Example:
+        >>> import weft
+        >>> x = weft.ops.to_device([1.0, 2.0], "sim")
+        >>> x.device, x.tolist()
+        ('sim', [1.0, 2.0])
+
+    Follows the Python Array API's ``to_device``.
+    """
+    x, name = as_tensor(x), check_device(device)
+    if x.device == name:
+        return x
+    if name == "meta":
+        return Tensor(_C.to_device(x._data, name))
+    return ToDevice.apply(x, name)
