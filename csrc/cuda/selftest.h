@@ -19,6 +19,9 @@ struct SelftestResult {
 namespace sim {
 std::vector<SelftestResult> run_selftests();
 }
+namespace sim_checked {
+std::vector<SelftestResult> run_selftests();
+}
 namespace cuda {
 std::vector<SelftestResult> run_selftests();
 }

@@ -14,27 +14,23 @@ constexpr int kM = 64;
 template <int bytes, Major major, Swizzle swizzle>
 struct OperandLayout {
   static constexpr int kWidth = static_cast<int>(swizzle);  // bytes of an atom's row
-  static constexpr int kStep = 32 / bytes;                  // k of one instruction
   int rows, K;
 
   __host__ __device__ int bytes_needed() const {
     if (kWidth == 0) return rows * K * bytes;
-    const int atom = kWidth / bytes;
+    constexpr int atom = kWidth == 0 ? 1 : kWidth / bytes;
     return major == Major::k ? rows * K * bytes : (rows + atom - 1) / atom * atom * K * bytes;
   }
 
   __host__ __device__ uint32_t offset(int row, int k) const {
     const uint32_t linear = static_cast<uint32_t>(linear_offset(row, k));
-    if (kWidth == 0) return linear;
     const uint32_t line = linear / 128;
-    return linear ^ line % static_cast<uint32_t>(kWidth / 16) * 16;
+    constexpr uint32_t kUnits = kWidth == 0 ? 1 : kWidth / 16;
+    return linear ^ line % kUnits * 16;
   }
 
   __device__ uint64_t descriptor(const unsigned char* tile, int k) const {
-    const unsigned char* start =
-        tile + (major == Major::k && kWidth != 0
-                    ? k * bytes / kWidth * rows * kWidth + k * bytes % kWidth
-                    : linear_offset(0, k));
+    const unsigned char* start = tile + linear_offset(0, k);
     if (kWidth == 0) return ptx::wgmma_descriptor(start, swizzle, leading_none(), stride_none());
     if (major == Major::k) return ptx::wgmma_descriptor(start, swizzle, 16, 8 * kWidth);
     return ptx::wgmma_descriptor(start, swizzle, static_cast<uint32_t>(K * kWidth), 8 * kWidth);
@@ -42,13 +38,14 @@ struct OperandLayout {
 
  private:
   __host__ __device__ int linear_offset(int row, int k) const {
-    if (kWidth == 0 && major == Major::k)
+    if constexpr (kWidth == 0 && major == Major::k)
       return k * bytes / 16 * rows * 16 + row / 8 * 128 + row % 8 * 16 + k * bytes % 16;
-    if (kWidth == 0)
+    else if constexpr (kWidth == 0)
       return k / 8 * rows * 16 + row * bytes / 16 * 128 + k % 8 * 16 + row * bytes % 16;
-    if (major == Major::k)
+    else if constexpr (major == Major::k)
       return k * bytes / kWidth * rows * kWidth + row * kWidth + k * bytes % kWidth;
-    return row * bytes / kWidth * K * kWidth + k * kWidth + row * bytes % kWidth;
+    else
+      return row * bytes / kWidth * K * kWidth + k * kWidth + row * bytes % kWidth;
   }
   __device__ uint32_t leading_none() const { return static_cast<uint32_t>(rows * 16); }
   __device__ uint32_t stride_none() const { return 128; }

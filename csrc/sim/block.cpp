@@ -77,6 +77,7 @@ void Block::reset(Launch& launch, uint3 index, uint64_t block_seed) {
   started_ = 0;
   failed_ = false;
   polls_ = 0;
+  poll_deadline_ = 0;
   random_state_ = block_seed;
   fresh_.clear();
   if (seeded()) {
@@ -100,7 +101,7 @@ void Block::run(Launch& launch, uint3 index, uint64_t block_seed) {
   if (Observer* watching = observer()) watching->block_end();
 }
 
-// After a fault the threads are left where they stand: their stacks go back as they are.
+// After a fault the other threads are left where they stand: their stacks go back as they are.
 void Block::abandon_threads() {
   for (int i = 0; i < thread_count_; i++) {
     Thread& thread = threads_[i];
@@ -133,7 +134,27 @@ void Block::begin(Thread& thread) {
   thread.lane = linear % kWarpLanes;
   thread.warp = linear / kWarpLanes;
   thread.block = this;
+  thread.in_simulator = true;
   thread.state = ThreadState::running;
+}
+
+void Block::run_thread(Thread& me) {
+  if (Observer* watching = observer()) watching->thread_begin(me, me.fiber.stack, kStackBytes);
+  std::string thrown;
+  try {
+    me.in_simulator = false;
+    launch_->invoke(launch_->info.parameters);
+  } catch (const std::exception& error) {
+    thrown = error.what();
+  } catch (const ThreadFailed&) {
+    throw;
+  } catch (...) {
+    thrown = "of unknown type";
+  }
+  me.in_simulator = true;
+  if (!thrown.empty()) fail(cudaErrorLaunchFailure, "exception: " + thrown, nullptr);
+  if (Observer* watching = observer()) watching->thread_end(me);
+  finish(me);
 }
 
 void Block::fiber_main() {
@@ -141,26 +162,20 @@ void Block::fiber_main() {
   for (;;) {
     Thread& me = self();
     Block& block = *me.block;
-    if (Observer* watching = observer()) watching->thread_begin(me, me.fiber.stack, kStackBytes);
-    std::string thrown;
+    Thread* next = nullptr;
     try {
-      block.launch_->invoke(block.launch_->info.parameters);
-    } catch (const std::exception& error) {
-      thrown = error.what();
-    } catch (...) {
-      thrown = "an exception of unknown type";
+      block.run_thread(me);
+      if (block.alive_ > 0) next = block.pick();
+    } catch (const ThreadFailed&) {
     }
-    if (!thrown.empty()) block.fail(cudaErrorLaunchFailure, "exception: " + thrown, nullptr);
-    if (Observer* watching = observer()) watching->thread_end(me);
-    block.finish(me);
-    block.leave_ended_fiber(me);
+    block.leave_ended_fiber(me, next);
   }
 }
 
 // A thread that has not started can go on this same stack, with no switch: returns for it.
-void Block::leave_ended_fiber(Thread& me) {
-  Thread* next = alive_ > 0 ? pick() : nullptr;
+void Block::leave_ended_fiber(Thread& me, Thread* next) {
   if (next == nullptr) {
+    me.state = ThreadState::done;
     stacks_.give_back(me.fiber.stack);
     switch_fiber(me.fiber, scheduler_, true);
   } else if (next->state == ThreadState::fresh) {
@@ -264,6 +279,7 @@ bool Block::land_one_copy() {
 
 void Block::finish(Thread& thread) {
   thread.state = ThreadState::done;
+  poll_deadline_ = 0;
   alive_--;
   const uint32_t lane = 1u << thread.lane;
   alive_lanes_[thread.warp] &= ~lane;
@@ -297,7 +313,8 @@ std::string Block::deadlock_report() {
 }
 
 void Block::fail(int code, const std::string& text, const void* pc) {
-  const Thread& me = self();
+  Thread& me = self();
+  me.in_simulator = true;
   std::ostringstream report;
   report << kernel_name(launch_->info.function) << ", block " << to_text(index_);
   if (text.compare(0, 8, "deadlock") != 0) report << ", thread " << to_text(me.thread_index);
@@ -306,11 +323,7 @@ void Block::fail(int code, const std::string& text, const void* pc) {
   record_fault(code, report.str());
   launch_->failed.store(true, std::memory_order_relaxed);
   failed_ = true;
-  // A fiber that ended keeps no stack to give back: it still stands on the one it used.
-  Thread& leaving = self();
-  if (leaving.state == ThreadState::done) leaving.state = ThreadState::waiting;
-  switch_fiber(leaving.fiber, scheduler_, false);
-  std::abort();  // a failed block is never continued
+  throw ThreadFailed{};
 }
 
 }  // namespace weft::simulator

@@ -58,6 +58,9 @@ struct MbarrierWaiter {
   uint32_t parity;
 };
 
+// Thrown in the thread that fails, after its report was recorded: unwinds it up to its beginning.
+struct ThreadFailed {};
+
 class Block {
  public:
   static constexpr int kBarriers = 16;
@@ -74,7 +77,10 @@ class Block {
   int thread_count() const { return thread_count_; }
   int alive() const { return alive_; }
   uint32_t alive_lanes(int warp) const { return alive_lanes_[warp]; }
-  const Launch& launch() const { return *launch_; }
+  // Whether the address lies in the table of threads.
+  bool owns(const void* address) const {
+    return address >= threads_.data() && address < threads_.data() + threads_.size();
+  }
   bool seeded() const { return launch_->seed != 0; }
   uint64_t random();  // of the block's own sequence
 
@@ -101,10 +107,11 @@ class Block {
 
  private:
   static void fiber_main();
+  void run_thread(Thread& thread);
   void reset(Launch& launch, uint3 index, uint64_t block_seed);
   void begin(Thread& thread);
   void finish(Thread& thread);
-  void leave_ended_fiber(Thread& thread);
+  void leave_ended_fiber(Thread& thread, Thread* next);
   void resume(Thread& next, Fiber& from, bool ends);
   Thread* pick();
   Thread* next_ready();
@@ -142,6 +149,24 @@ class Block {
   NamedBarrier barriers_[kBarriers];
   std::vector<WarpMeeting> meetings_[kMaxBlockThreads / kWarpLanes];
   WarpgroupMeeting warpgroups_[kMaxBlockThreads / kWarpgroupThreads];
+};
+
+// Opened by every function that kernels call: until it ends, accesses are the simulator's own.
+class SimulatorCall {
+ public:
+  SimulatorCall() : thread_(Block::self()), nested_(thread_.in_simulator) {
+    thread_.in_simulator = true;
+  }
+  SimulatorCall(const SimulatorCall&) = delete;
+  SimulatorCall& operator=(const SimulatorCall&) = delete;
+  ~SimulatorCall() { thread_.in_simulator = nested_; }
+
+  Thread& thread() const { return thread_; }
+  Block& block() const { return *thread_.block; }
+
+ private:
+  Thread& thread_;
+  const bool nested_;
 };
 
 }  // namespace weft::simulator

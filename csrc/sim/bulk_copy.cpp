@@ -133,30 +133,35 @@ void issue_store(const BulkCopy& copy) {
 
 void tile_load(void* shared, const TensorMap* map, uint64_t* barrier, const int32_t* coordinates,
                int rank) {
+  SimulatorCall call;
   issue_load(make_tile(map, shared, coordinates, rank, __builtin_return_address(0)), barrier);
 }
 
 void tile_store(const TensorMap* map, const void* shared, const int32_t* coordinates, int rank) {
+  SimulatorCall call;
   issue_store(make_tile(map, shared, coordinates, rank, __builtin_return_address(0)));
 }
 
 void bulk_load(void* shared, const void* global, uint32_t bytes, uint64_t* barrier) {
+  SimulatorCall call;
   issue_load(make_run(const_cast<void*>(global), shared, bytes, __builtin_return_address(0)),
              barrier);
 }
 
 void bulk_store(void* global, const void* shared, uint32_t bytes) {
+  SimulatorCall call;
   issue_store(make_run(global, const_cast<void*>(shared), bytes, __builtin_return_address(0)));
 }
 
-void bulk_commit() { Block::self().pending().stores.commit(); }
+void bulk_commit() { SimulatorCall().thread().pending().stores.commit(); }
 
 // Whoever waits only for the reads may see the writes late; here both happen at the wait.
 void bulk_wait(int keep_groups, bool) {
-  Block::self().pending().stores.retire(static_cast<size_t>(keep_groups), perform_store);
+  SimulatorCall().thread().pending().stores.retire(static_cast<size_t>(keep_groups), perform_store);
 }
 
 void proxy_fence() {
+  SimulatorCall call;
   if (Observer* watching = observer()) watching->proxy_fence();
 }
 

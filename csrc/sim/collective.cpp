@@ -41,7 +41,8 @@ void Block::release(int id) {
   polls_ = 0;
   poll_deadline_ = 0;
   if (Observer* watching = observer()) {
-    if (barrier.expected == 0 || barrier.expected == thread_count_) {
+    // Who only arrives at a barrier sees nothing of the others.
+    if (static_cast<int>(barrier.waiting.size()) == alive_) {
       watching->block_barrier();
     } else {
       std::vector<int> waited;
@@ -101,6 +102,7 @@ WarpMeeting& Block::find_meeting(int warp, uint32_t mask) {
 
 void Block::complete_meeting(WarpMeeting& meeting, int warp) {
   const uint32_t lanes = meeting.arrived;
+  poll_deadline_ = 0;
   meeting.combine(meeting.records, lanes);
   if (Observer* watching = observer())
     watching->warp_sync(warp, lanes, std::strcmp(meeting.name, "__syncwarp") == 0);
@@ -169,33 +171,41 @@ void Block::meet_warpgroup(WarpgroupCombine combine, void* record, const char* n
 // ---- what kernels call -------------------------------------------------------------------------
 
 int barrier_sync(int id, int threads, BarrierReduction reduction, int predicate) {
-  return Block::running().barrier_sync(id, threads, reduction, predicate,
-                                       __builtin_return_address(0));
+  const void* pc = __builtin_return_address(0);
+  return SimulatorCall().block().barrier_sync(id, threads, reduction, predicate, pc);
 }
 
 void barrier_arrive(int id, int threads) {
-  Block::running().barrier_arrive(id, threads, __builtin_return_address(0));
+  SimulatorCall().block().barrier_arrive(id, threads, __builtin_return_address(0));
 }
 
 void warp_collective(uint32_t mask, WarpCombine combine, void* record, const char* name) {
-  Block::running().meet_warp(mask, combine, record, name, __builtin_return_address(0));
+  SimulatorCall().block().meet_warp(mask, combine, record, name, __builtin_return_address(0));
 }
 
 void warpgroup_collective(WarpgroupCombine combine, void* record, const char* name) {
-  Block::running().meet_warpgroup(combine, record, name, __builtin_return_address(0));
+  SimulatorCall().block().meet_warpgroup(combine, record, name, __builtin_return_address(0));
 }
 
 uint32_t active_mask() { return Block::running().alive_lanes(current->warp); }
 
-void poll() { Block::running().poll(); }
+void poll() { SimulatorCall().block().poll(); }
+
+bool simulator_owns(const void* address) {
+  const uintptr_t at = reinterpret_cast<uintptr_t>(address);
+  return at - reinterpret_cast<uintptr_t>(&current) < sizeof current ||
+         at - reinterpret_cast<uintptr_t>(&atomics_since_poll) < sizeof atomics_since_poll ||
+         (current != nullptr && Block::running().owns(address));
+}
 
 void maybe_preempt() {
-  if (current == nullptr) return;
-  Block& block = Block::running();
-  if (block.seeded() && block.random() % 64 == 0) block.yield();
+  if (current == nullptr || current->in_simulator) return;
+  SimulatorCall call;
+  if (call.block().seeded() && call.block().random() % 64 == 0) call.block().yield();
 }
 
 void memory_fence(FenceScope scope) {
+  SimulatorCall call;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (Observer* watching = observer()) watching->fence(scope);
 }
@@ -231,6 +241,7 @@ void check_alignment(const char* what, const void* address, int bytes, const voi
 
 void vector_load_checked(void* to, const void* from, int bytes) {
   const void* pc = __builtin_return_address(0);
+  SimulatorCall call;
   check_alignment("load", from, bytes, pc);
   if (Observer* watching = observer())
     watching->access({from, static_cast<size_t>(bytes), false, pc});
@@ -239,6 +250,7 @@ void vector_load_checked(void* to, const void* from, int bytes) {
 
 void vector_store_checked(void* to, const void* from, int bytes) {
   const void* pc = __builtin_return_address(0);
+  SimulatorCall call;
   check_alignment("store", to, bytes, pc);
   if (Observer* watching = observer()) watching->access({to, static_cast<size_t>(bytes), true, pc});
   std::memcpy(to, from, static_cast<size_t>(bytes));

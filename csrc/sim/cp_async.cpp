@@ -29,7 +29,8 @@ void land(const ThreadCopy& copy) {
 
 void copy_async(void* shared, const void* global, int bytes, int source_bytes) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   const uintptr_t both = reinterpret_cast<uintptr_t>(shared) |
                          (source_bytes > 0 ? reinterpret_cast<uintptr_t>(global) : 0);
   if (both % static_cast<unsigned>(bytes) != 0)
@@ -42,13 +43,13 @@ void copy_async(void* shared, const void* global, int bytes, int source_bytes) {
   }
   // It may land early, and then once more at the wait, as if it had been split.
   if (block.seeded() && block.random() % 2 == 0) perform(copy);
-  Block::self().pending().copies.add(copy);
+  SimulatorCall().thread().pending().copies.add(copy);
 }
 
-void copy_async_commit() { Block::self().pending().copies.commit(); }
+void copy_async_commit() { SimulatorCall().thread().pending().copies.commit(); }
 
 void copy_async_wait(int keep_groups) {
-  Block::self().pending().copies.retire(static_cast<size_t>(keep_groups), land);
+  SimulatorCall().thread().pending().copies.retire(static_cast<size_t>(keep_groups), land);
 }
 
 void copy_async_wait_all() {

@@ -57,7 +57,8 @@ void update(Block& block, uint64_t* barrier, Barrier value) {
 }
 
 void arrive(uint64_t* barrier, uint32_t count, uint32_t bytes, const void* pc) {
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   Barrier value = load_valid(block, barrier, pc);
   if (value.missing < count)
     block.fail(cudaErrorLaunchFailure,
@@ -74,7 +75,8 @@ void arrive(uint64_t* barrier, uint32_t count, uint32_t bytes, const void* pc) {
 
 void mbarrier_init(uint64_t* barrier, uint32_t count) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   if (reinterpret_cast<uintptr_t>(barrier) % sizeof(uint64_t) != 0)
     block.fail(cudaErrorMisalignedAddress, "misaligned mbarrier", pc);
   if (count == 0 || count >= 1u << 15)
@@ -84,7 +86,8 @@ void mbarrier_init(uint64_t* barrier, uint32_t count) {
 }
 
 void mbarrier_invalidate(uint64_t* barrier) {
-  load_valid(Block::running(), barrier, __builtin_return_address(0));
+  SimulatorCall call;
+  load_valid(call.block(), barrier, __builtin_return_address(0));
   store(barrier, Barrier{});
 }
 
@@ -97,7 +100,8 @@ void mbarrier_arrive_expect_bytes(uint64_t* barrier, uint32_t bytes) {
 }
 
 void mbarrier_expect_bytes(uint64_t* barrier, uint32_t bytes) {
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   Barrier value = load_valid(block, barrier, __builtin_return_address(0));
   value.bytes += static_cast<int32_t>(bytes);
   update(block, barrier, value);
@@ -105,7 +109,8 @@ void mbarrier_expect_bytes(uint64_t* barrier, uint32_t bytes) {
 
 void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   if (load_valid(block, barrier, pc).phase == (parity & 1u)) {
     block.mbarrier_waiters.push_back({&Block::self(), barrier, parity & 1u});
     block.suspend("an mbarrier", pc);
@@ -115,7 +120,8 @@ void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
 
 bool mbarrier_test(uint64_t* barrier, uint32_t parity) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   if (load_valid(block, barrier, pc).phase == (parity & 1u)) {
     block.poll();
     if (load_valid(block, barrier, pc).phase == (parity & 1u)) return false;

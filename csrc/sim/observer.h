@@ -84,9 +84,6 @@ class Observer {
   virtual void mbarrier_acquire(const void* /*barrier*/, const void* /*pc*/) {
   }  // a wait that ended
 
-  // An access may be a good moment to let another thread run (seeded runs). Called by the
-  // instrumentation through maybe_preempt, not by the simulator.
-
   // Device memory, from the host's side, in stream order.
   virtual void allocated(const void* /*address*/, size_t /*bytes*/) {}
   virtual void freed(const void* /*address*/, size_t /*bytes*/) {}
@@ -100,6 +97,11 @@ inline Observer* observer() { return active_observer; }
 
 // Not while a kernel runs.
 void set_observer(Observer*);
+
+// Instrumented accesses that are no business of the kernel: `current` and what it points to (the
+// reads of threadIdx). Nor are those while current->in_simulator is set: inline functions of the
+// standard library that the simulator calls may be the instrumented copies of a kernel file.
+bool simulator_owns(const void* address);
 
 // In a seeded run, lets another thread run now and then: to be called at observed accesses.
 void maybe_preempt();

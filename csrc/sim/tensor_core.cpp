@@ -113,7 +113,8 @@ void combine_mma(void** records, uint32_t) {
 
 void load_matrix(uint32_t* registers, int count, bool transpose, const void* row) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   require_full_warp(block, "ldmatrix", pc);
   check_row(block, row, count, false, "ldmatrix", pc);
   MatrixRecord record{registers, static_cast<unsigned char*>(const_cast<void*>(row)), count,
@@ -123,7 +124,8 @@ void load_matrix(uint32_t* registers, int count, bool transpose, const void* row
 
 void store_matrix(void* row, const uint32_t* registers, int count, bool transpose) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   require_full_warp(block, "stmatrix", pc);
   check_row(block, row, count, true, "stmatrix", pc);
   MatrixRecord record{const_cast<uint32_t*>(registers), static_cast<unsigned char*>(row), count,
@@ -133,7 +135,8 @@ void store_matrix(void* row, const uint32_t* registers, int count, bool transpos
 
 void mma(MmaType type, float* d, const uint32_t* a, const uint32_t* b) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   require_full_warp(block, "mma.sync", pc);
   MmaRecord record{d, a, b};
   switch (type) {

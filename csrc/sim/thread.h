@@ -29,6 +29,7 @@ struct ThreadContext {
   int lane = 0;
   int warp = 0;
   Block* block = nullptr;
+  bool in_simulator = false;  // it runs the simulator's code: no access is the kernel's
 };
 
 // The thread that runs on this OS thread; null outside of kernels.

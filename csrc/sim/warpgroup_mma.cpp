@@ -175,7 +175,8 @@ void combine_wait(void** records) {
 }
 
 void issue(WarpgroupMma mma) {
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   const int group = current->linear / kWarpgroupThreads;
   if ((group + 1) * kWarpgroupThreads > block.thread_count())
     block.fail(cudaErrorIllegalInstruction, "wgmma needs a full warpgroup of 128 threads", mma.pc);
@@ -216,11 +217,12 @@ void warpgroup_mma(MmaType type, float* d, int n, const uint32_t* a, uint64_t b,
   issue(mma);
 }
 
-void warpgroup_mma_commit() { Block::self().pending().mmas.commit(); }
+void warpgroup_mma_commit() { SimulatorCall().thread().pending().mmas.commit(); }
 
 void warpgroup_mma_wait(int keep_groups) {
   const void* pc = __builtin_return_address(0);
-  Block& block = Block::running();
+  SimulatorCall call;
+  Block& block = call.block();
   OperationGroups<WarpgroupMma>& mmas = Block::self().pending().mmas;
   while (mmas.committed() > static_cast<size_t>(keep_groups)) {
     WaitRecord record{&mmas};
