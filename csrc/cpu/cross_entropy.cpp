@@ -41,20 +41,6 @@ WEFT_INLINE Vec<T> load_logits(const T* x, int n) {
   const auto filled = lane < static_cast<typename simd::SignedOf<T>::type>(n);
   return simd::select(filled, simd::load_partial(x, n), simd::broadcast(T(-INFINITY)));
 }
-// e^x for x <= 0 (and NaN), what softmax needs: no bound above, and below one instruction where GCC
-// would compare into a mask and move. The exponentials are what these kernels take their time for.
-template <class T>
-WEFT_INLINE Vec<T> exp_below_zero(Vec<T> x) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) {
-    const auto bounded = (Vec<T>)_mm512_max_ps(_mm512_set1_ps(-104), (__m512)x);
-    const auto e = simd::reduce_exp(bounded);
-    return simd::scale_by_power(simd::constant<Vec<T>>(1) + e.expm1_r, e.n_float, e.n);
-  }
-#endif
-  return simd::exp(x);
-}
-
 template <class T>
 WEFT_INLINE Vec<T> load_some(const T* p, int n) {
   return n == simd::kLanes<T> ? simd::load(p) : simd::load_partial(p, n);
@@ -124,17 +110,17 @@ WEFT_INLINE T sparse_row(const CrossEntropyParams& p, const T* x, int64_t label,
   Vec<T> sum{}, shifted{};
   if (p.off == 0 && kept != nullptr) {
     for_each_vector<T>(p.C, [&](int64_t c, int n) {
-      const Vec<T> e = exp_below_zero<T>(load_logits(x + c, n) - shift);
+      const Vec<T> e = simd::exp(load_logits(x + c, n) - shift);
       store_some(kept + c, e, n);
       sum += e;
     });
   } else if (p.off == 0) {
-    for_each_vector<T>(
-        p.C, [&](int64_t c, int n) { sum += exp_below_zero<T>(load_logits(x + c, n) - shift); });
+    for_each_vector<T>(p.C,
+                       [&](int64_t c, int n) { sum += simd::exp(load_logits(x + c, n) - shift); });
   } else {
     for_each_vector<T>(p.C, [&](int64_t c, int n) {
       const Vec<T> v = load_logits(x + c, n) - shift;
-      const Vec<T> e = exp_below_zero<T>(v);
+      const Vec<T> e = simd::exp(v);
       if (kept != nullptr) store_some(kept + c, e, n);
       sum += e;
       // Missing lanes are minus infinity and must not count; so must no real one (0 * inf).
@@ -160,7 +146,7 @@ WEFT_INLINE T dense_row(const CrossEntropyParams& p, const T* x, const T* y,
   Vec<T> sum{}, weights{}, product{};
   for_each_vector<T>(p.C, [&](int64_t c, int n) {
     const Vec<T> v = load_logits(x + c, n) - shift;
-    sum += exp_below_zero<T>(v);
+    sum += simd::exp(v);
     Vec<T> t = on * load_some(y + c, n) + off;
     if (n < simd::kLanes<T>) t = simd::select(v == simd::broadcast(T(-INFINITY)), Vec<T>{}, t);
     weights += t;
@@ -187,7 +173,7 @@ void sparse_rows_of_few_classes(const CrossEntropyParams& p, const T* x, const i
   for (int64_t c = 1; c < p.C; c++) largest = simd::max(simd::load(columns + c * kLanes), largest);
   Vec<T> sum{};
   for (int64_t c = 0; c < p.C; c++) {
-    const Vec<T> e = exp_below_zero<T>(simd::load(columns + c * kLanes) - largest);
+    const Vec<T> e = simd::exp(simd::load(columns + c * kLanes) - largest);
     simd::store(columns + c * kLanes, e);
     sum += e;
   }
@@ -298,7 +284,7 @@ WEFT_INLINE void sparse_row_backward(const CrossEntropyParams& p, const T* x, T 
                scale = simd::broadcast(g * statistics.scale),
                off = simd::broadcast(g * static_cast<T>(p.off));
   for_each_vector<T>(p.C, [&](int64_t c, int n) {
-    store_some(dx + c, scale * exp_below_zero<T>(load_some(x + c, n) - shift) - off, n);
+    store_some(dx + c, scale * simd::exp(load_some(x + c, n) - shift) - off, n);
   });
   dx[label] -= g * static_cast<T>(p.on);
 }
@@ -414,7 +400,7 @@ void dense_backward(const CrossEntropyParams& p, const Operand* operands) {
                    off = simd::broadcast(g * static_cast<T>(p.off));
       for_each_vector<T>(p.C, [&](int64_t c, int n) {
         const int64_t at = row * p.C + c;
-        const Vec<T> probability = scale * exp_below_zero<T>(load_some(x + at, n) - shift);
+        const Vec<T> probability = scale * simd::exp(load_some(x + at, n) - shift);
         store_some(dx + at, probability - on * load_some(y + at, n) - off, n);
       });
     }

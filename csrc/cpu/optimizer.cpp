@@ -31,10 +31,9 @@ Vec<T> wide(double x) {
 // one, so that an overflowed b still gives nearly 0.
 WEFT_INLINE Vec<float> quotient(Vec<float> a, Vec<float> b) {
 #if defined(__AVX512F__)
-  const __m512 divisor = _mm512_min_ps(_mm512_set1_ps(8.5e37f), (__m512)b);  // a NaN stays a NaN
-  const __m512 estimate = _mm512_rcp14_ps(divisor);
-  const __m512 rest = _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2));
-  return a * (Vec<float>)_mm512_mul_ps(estimate, rest);
+  const Vec<float> divisor = simd::min(simd::broadcast(8.5e37f), b);
+  const auto estimate = (Vec<float>)_mm512_rcp14_ps((__m512)divisor);
+  return a * (estimate * (simd::broadcast(2.0f) - divisor * estimate));
 #else
   return a / b;
 #endif

@@ -127,12 +127,22 @@ WEFT_INLINE V select(M mask, V a, V b) {
 }
 
 // Like the hardware's min/max: where a lane is NaN in either operand, b is returned.
+// From the ternary GCC makes this one instruction for SSE and AVX, but for AVX-512 a comparison
+// into a mask and a masked move: an exponential took 20 cycles for its two bounds in place of 16.
 template <class V>
 WEFT_INLINE V min(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (__is_same(V, Vec<float>)) return (V)_mm512_min_ps((__m512)a, (__m512)b);
+  if constexpr (__is_same(V, Vec<double>)) return (V)_mm512_min_pd((__m512d)a, (__m512d)b);
+#endif
   return a < b ? a : b;
 }
 template <class V>
 WEFT_INLINE V max(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (__is_same(V, Vec<float>)) return (V)_mm512_max_ps((__m512)a, (__m512)b);
+  if constexpr (__is_same(V, Vec<double>)) return (V)_mm512_max_pd((__m512d)a, (__m512d)b);
+#endif
   return a > b ? a : b;
 }
 
