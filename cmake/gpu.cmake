@@ -17,7 +17,7 @@ function(add_sim_kernels build)
   target_link_libraries(weft_${build} PRIVATE weft_options)
   target_compile_definitions(weft_${build} PRIVATE WEFT_GPU=${build})
   # The kernels wrap around in integer arithmetic as on a GPU; line numbers are for the checker.
-  target_compile_options(weft_${build} PRIVATE -g1 -fwrapv -fno-math-errno -ffp-contract=off
+  target_compile_options(weft_${build} PRIVATE $<$<NOT:$<BOOL:${WEFT_SANITIZE}>>:-O2> -g1 -fwrapv -fno-math-errno -ffp-contract=off
     -Wno-unknown-pragmas -Wno-attributes ${ARGN})
   target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_${build}>)
 endfunction()
