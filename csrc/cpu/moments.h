@@ -255,7 +255,7 @@ void moments_of_columns(const ReductionPlan& plan, const T* x, Write&& write) {
                  for (int64_t task = begin; task < end; task++) {
                    const int64_t strip = task / parts, first = task % parts * part_rows;
                    const int64_t column = strip % tiles * tile;
-                   int64_t y_at;
+                   int64_t y_at = 0;
                    const int64_t at = offset_of(kept, strip / tiles * cols + column, y_at);
                    double* mean = partial.get() + task * width * 2;
                    for (int64_t c = 0; c < 2 * width; c++) mean[c] = 0;
@@ -268,7 +268,7 @@ void moments_of_columns(const ReductionPlan& plan, const T* x, Write&& write) {
   for (int64_t strip = 0; strip < strips; strip++) {
     const int64_t column = strip % tiles * tile;
     const int64_t count = cols - column < tile ? cols - column : tile;
-    int64_t y_at;
+    int64_t y_at = 0;
     const int64_t at = offset_of(kept, strip / tiles * cols + column, y_at);
     double* mean = partial.get() + strip * parts * width * 2;
     ColumnMoments total{mean, mean + width, counts[strip * parts]};

@@ -46,7 +46,7 @@ WEFT_INLINE NormalDistribution<V> normal_distribution(V x) {
   } else {
     // erfc(t) = e^(-t^2) v P(v), t = |x| / sqrt(2), v = 1 / (1 + t/2).
     const V t = at_most(abs(x) * constant<V>(0.7071067811865476), 10.3);
-    const V v = divide_by_ordinary(constant<V>(1), constant<V>(1) + constant<V>(0.5) * t);
+    const V v = constant<V>(1) / (constant<V>(1) + constant<V>(0.5) * t);
     const V p = polynomial(v, -0.05990217, 0.288648674, -0.495609649, 0.287597297, -0.0330758206,
                            0.205341371, 0.242458956, 0.282459365, 0.282081934);
     const V lower = constant<V>(0.5) * e * v * p;
