@@ -16,8 +16,9 @@ function(add_sim_kernels build)
   add_library(weft_${build} OBJECT ${wrappers})
   target_link_libraries(weft_${build} PRIVATE weft_options)
   target_compile_definitions(weft_${build} PRIVATE WEFT_GPU=${build})
-  # The kernels wrap around in integer arithmetic as on a GPU; line numbers are for the checker.
-  target_compile_options(weft_${build} PRIVATE $<$<NOT:$<BOOL:${WEFT_SANITIZE}>>:-O2> -g1 -fwrapv -fno-math-errno -ffp-contract=off
+  # The kernels wrap around in integer arithmetic as on a GPU; their assertions hold in every build,
+  # and line numbers tell where one does not.
+  target_compile_options(weft_${build} PRIVATE $<$<NOT:$<BOOL:${WEFT_SANITIZE}>>:-O2> -UNDEBUG -g1 -fwrapv -fno-math-errno -ffp-contract=off
     -Wno-unknown-pragmas -Wno-attributes ${ARGN})
   target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_${build}>)
 endfunction()
@@ -61,6 +62,7 @@ target_compile_definitions(weft_cuda PRIVATE WEFT_GPU=cuda)
 target_compile_options(weft_cuda PRIVATE --expt-relaxed-constexpr -Xfatbin=-compress-all
   -Xcompiler=-fvisibility=hidden)
 target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_cuda>)
+target_compile_definitions(_C PRIVATE WEFT_HAS_CUDA)
 # The runtime is linked statically and keeps its symbols to itself, so that weft can live beside
 # PyTorch in one process; it finds the driver itself, and says so when there is none.
 target_link_libraries(_C PRIVATE CUDA::cudart_static)

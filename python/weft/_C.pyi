@@ -91,6 +91,7 @@ __all__: list[str] = [
     "gelu_tanh",
     "gelu_tanh_backward",
     "getitem",
+    "gpu_selftest",
     "greater",
     "greater_equal",
     "hard_sigmoid",
@@ -650,6 +651,7 @@ def gelu_tanh_backward(
     """
 
 def getitem(x: Tensor, key: typing.Any) -> Tensor: ...
+def gpu_selftest(device: str) -> list[tuple[str, float, float]]: ...
 def greater(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
