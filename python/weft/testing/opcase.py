@@ -57,11 +57,15 @@ def sample(*args: Any, **kwargs: Any) -> Sample:
 
 @dataclass(frozen=True)
 class Bad:
-    """A wrong call: the exception it raises, and a pattern its message must contain."""
+    """A wrong call: the exception it raises, and a pattern its message must contain.
+
+    What a GPU learns from values only is told later and without the place: `match_on_gpu`.
+    """
 
     sample: Sample
     error: type[Exception] | tuple[type[Exception], ...]
     match: str
+    match_on_gpu: str | None = None
 
 
 @dataclass

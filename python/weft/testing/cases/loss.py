@@ -148,11 +148,22 @@ CASES = [
         reduction=lambda x, y, **_: x.shape[-1],
         bad=[
             Bad(
-                sample(np.zeros((4, 3)), np.array([0, 1, 3, 0])), ValueError, "label 3 at row 2.*3"
+                sample(np.zeros((4, 3)), np.array([0, 1, 3, 0])),
+                ValueError,
+                "label 3 at row 2.*3",
+                "label 3 is not.*with 3 classes",
             ),
-            Bad(sample(np.zeros((4, 3)), np.array([0, -1, 1, 0])), ValueError, "label -1 at row 1"),
             Bad(
-                sample(np.zeros((2, 3)), np.array([0.0, 1.5])), ValueError, r"1\.5 at row 1.*integ"
+                sample(np.zeros((4, 3)), np.array([0, -1, 1, 0])),
+                ValueError,
+                "label -1 at row 1",
+                "label -1 is not",
+            ),
+            Bad(
+                sample(np.zeros((2, 3)), np.array([0.0, 1.5])),
+                ValueError,
+                r"1\.5 at row 1.*integ",
+                "label.*integers from 0 to 2",
             ),
             Bad(sample(np.zeros((2, 3)), np.zeros(3, int)), ValueError, r"\(2, 3\).*\(3,\)"),
             Bad(sample(np.zeros((2, 3)), np.zeros(2, int), label_smoothing=2.0), ValueError, "2"),
@@ -175,7 +186,12 @@ CASES = [
         dtypes=FLOATS + HALVES,
         reduction=lambda y, x, **_: x.shape[-1],
         bad=[
-            Bad(sample(np.array([3]), np.ones((1, 3))), ValueError, "label 3 at row 0"),
+            Bad(
+                sample(np.array([3]), np.ones((1, 3))),
+                ValueError,
+                "label 3 at row 0",
+                "label 3 is not",
+            ),
             Bad(sample(np.ones((2, 3)), np.ones((2, 3))), ValueError, r"one-hot.*categorical_c"),
         ],
     ),
