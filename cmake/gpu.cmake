@@ -19,7 +19,7 @@ function(add_sim_kernels build)
   # The kernels wrap around in integer arithmetic as on a GPU; their assertions hold in every build,
   # and line numbers tell where one does not.
   target_compile_options(weft_${build} PRIVATE $<$<NOT:$<BOOL:${WEFT_SANITIZE}>>:-O2> -UNDEBUG -g1 -fwrapv -fno-math-errno -ffp-contract=off
-    -Wno-unknown-pragmas -Wno-attributes ${ARGN})
+    -fno-optimize-sibling-calls -Wno-unknown-pragmas -Wno-attributes -Wno-psabi ${ARGN})
   target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_${build}>)
 endfunction()
 
@@ -59,7 +59,8 @@ set_target_properties(weft_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIR
   POSITION_INDEPENDENT_CODE ON)
 target_include_directories(weft_cuda PRIVATE csrc)
 target_compile_definitions(weft_cuda PRIVATE WEFT_GPU=cuda)
-target_compile_options(weft_cuda PRIVATE --expt-relaxed-constexpr -Xfatbin=-compress-all
+target_compile_options(weft_cuda PRIVATE --expt-relaxed-constexpr -diag-suppress=186
+  -Xfatbin=-compress-all
   -Xcompiler=-fvisibility=hidden)
 target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_cuda>)
 target_compile_definitions(_C PRIVATE WEFT_HAS_CUDA)
