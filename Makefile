@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What the compiled module is made from: a change here rebuilds it (only what changed).
-SOURCES := CMakeLists.txt pyproject.toml $(shell find csrc -name '*.cpp' -o -name '*.h')
+SOURCES := CMakeLists.txt pyproject.toml $(shell find csrc cmake -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cmake')
 CXX_FILES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: help demo test dev lint format bench stubs wheel sanitize accept clean
+.PHONY: help demo test dev lint format bench stubs wheel sanitize accept gpu-check clean
 
 help:
 	@echo "make demo      train a CNN on real handwritten digits, write report/"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench     compare the kernels with NumPy and, if installed, PyTorch"
 	@echo "make wheel     build sdist and wheel into dist/"
 	@echo "make sanitize  run the operation tests under the address and undefined-behaviour sanitizers"
+	@echo "make gpu-check on a machine with an NVIDIA GPU: build, tests, memory checks, benchmarks"
 	@echo "make accept    run the acceptance tests beside this repository, if they are there"
 
 $(BIN)/python:
@@ -73,6 +74,10 @@ sanitize: $(VENV)/with-test
 
 accept: $(VENV)/with-test
 	$(BIN)/python tools/run_acceptance.py
+
+# Runs where there is no network: with the Python and the packages of the machine, see the tool.
+gpu-check:
+	$(PYTHON) tools/gpu_check.py $(PART)
 
 clean:
 	rm -rf $(VENV) build dist report .mypy_cache .ruff_cache .pytest_cache .hypothesis
