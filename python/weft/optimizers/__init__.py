@@ -8,6 +8,7 @@ from weft.optimizers import schedules
 from weft.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from weft.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
 from weft.optimizers.first_order import SGD
+from weft.optimizers.loss_scale import LossScaleOptimizer
 from weft.optimizers.minimizing import Minimum, minimize
 from weft.optimizers.optimizer import Optimizer
 
@@ -19,6 +20,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Ftrl",
+    "LossScaleOptimizer",
     "Minimum",
     "Nadam",
     "Optimizer",
@@ -30,7 +32,9 @@ __all__ = [
     "serialize",
 ]
 
-TABLE = name_table([SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Nadam, RMSprop], {})
+TABLE = name_table(
+    [SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, LossScaleOptimizer, Nadam, RMSprop], {}
+)
 
 
 def get(identifier: Any) -> Any:

@@ -45,6 +45,7 @@ class Step:
     losses: Any
     variables: Any
     variable_dtype: Any
+    dtype_policy: Any
     _noisy: Any
 
     optimizer: Any = None
@@ -87,7 +88,8 @@ class Step:
             run_eagerly: Every step of weft runs eagerly; both values are the same today.
             steps_per_execution: Must be 1.
             jit_compile: ``"auto"`` or False.
-            auto_scale_loss: Let an optimizer with a loss scale apply it.
+            auto_scale_loss: Let an optimizer with a loss scale apply it; a model whose policy is
+                ``"mixed_float16"`` gets a `LossScaleOptimizer`.
 
         Raises:
             ValueError: For unknown names and impossible options.
@@ -107,6 +109,13 @@ class Step:
         self._compiled = Compiled(loss, loss_weights, metrics, weighted_metrics)
         given = isinstance(optimizer, optimizers.Optimizer)
         self.optimizer = optimizer if given else optimizers.get(optimizer)
+        if (
+            auto_scale_loss
+            and self.optimizer is not None
+            and self.dtype_policy.name == "mixed_float16"
+            and not isinstance(self.optimizer, optimizers.LossScaleOptimizer)
+        ):
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer)
         self.loss = loss
         self.run_eagerly = run_eagerly
         self.auto_scale_loss = auto_scale_loss
