@@ -5,6 +5,20 @@
 
 namespace weft::WEFT_GPU {
 
+// The value of the lane whose number differs in `bits`; T is any plain struct of whole words.
+template <class T>
+__device__ inline T shuffle_xor(T value, int bits) {
+  using Word = std::conditional_t<sizeof(T) % 8 == 0, unsigned long long, unsigned>;
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(Word) == 0);
+  constexpr int kWords = sizeof(T) / sizeof(Word);
+  Word words[kWords];
+  memcpy(words, &value, sizeof(T));
+  UNROLL for (int k = 0; k < kWords; k++) words[k] =
+      __shfl_xor_sync(gpu::kAllLanes, words[k], bits);
+  memcpy(&value, words, sizeof(T));
+  return value;
+}
+
 // Every lane gets the result. `join` is associative and commutative; the tree is the same on every
 // device, so the same bits come out.
 template <class T, class Join>
