@@ -187,7 +187,7 @@ struct Column {
   bool inside;
 
   __device__ Column(const SoftmaxParams& p, const ColumnBlock& block) {
-    const int64_t tiles = (p.inner + block.across - 1) / block.across;
+    const int64_t tiles = block.tiles(p.inner);
     const int64_t c = blockIdx.x % tiles * block.across + block.column();
     inside = c < p.inner;
     at = blockIdx.x / tiles * p.n * p.inner + c;
@@ -276,7 +276,7 @@ struct Backward {
 };
 
 dim3 blocks_of_columns(const SoftmaxParams& p, const ColumnBlock& block) {
-  return dim3(static_cast<uint32_t>(p.outer * ((p.inner + block.across - 1) / block.across)));
+  return dim3(static_cast<uint32_t>(p.outer * (block.tiles(p.inner))));
 }
 
 template <class T, Kind kKind>
