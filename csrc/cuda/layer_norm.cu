@@ -316,7 +316,7 @@ void Backward<T>::chunks() const {
   const DeviceScratch<T> partial(parts * 2 * n);
   gpu::launch(columns_backward<T>,
               dim3(static_cast<uint32_t>(block.tiles(n)), static_cast<uint32_t>(parts)),
-              dim3(block.threads()), 0, stream(), *this, most, block, partial.get());
+              dim3(block.threads()), 0, stream(), *this, part_rows, block, partial.get());
   sum_columns<T>({partial.get(), parts, n, {dgamma, dbeta}});
 }
 
