@@ -1,7 +1,7 @@
 // The compiled module `weft._C`: exceptions, settings, and every op's own binding.
 #include "bindings/binding.h"
 #include "core/allocator.h"
-#include "core/backend.h"
+#include "core/device_allocator.h"
 #include "core/parallel.h"
 
 namespace py = pybind11;
@@ -10,10 +10,23 @@ namespace weft {
 
 void bind_tensor(py::module_& m);  // bindings/tensor.cpp
 void bind_dlpack(py::module_& m);  // bindings/dlpack.cpp
+void bind_device(py::module_& m);  // bindings/device.cpp
 
 namespace {
 
 PyObject* out_of_memory_error = nullptr;
+
+// Python's `weft.memory` knows which tensors there are; the allocator knows blocks only.
+PyObject* memory_report = nullptr;
+
+std::string largest_tensors(Device device) {
+  if (memory_report == nullptr) return "";
+  try {
+    return py::handle(memory_report)(device).cast<std::string>();
+  } catch (const py::error_already_set&) {
+    return "";  // the machine may be out of memory for this as well
+  }
+}
 
 PyObject* python_type(ErrorKind kind) {
   switch (kind) {
@@ -32,9 +45,13 @@ void bind_errors(py::module_& m) {
                                                   "The device has no memory left for a tensor.",
                                                   PyExc_MemoryError, nullptr);
   m.attr("OutOfMemoryError") = py::handle(out_of_memory_error);
+  m.def("set_memory_report", [](py::object report) { memory_report = report.release().ptr(); });
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
+    } catch (const OutOfMemory& error) {
+      const std::string text = error.what() + largest_tensors(error.device());
+      PyErr_SetString(out_of_memory_error, text.c_str());
     } catch (const Error& error) {
       PyErr_SetString(python_type(error.kind()), error.what());
     }
@@ -48,52 +65,6 @@ void bind_settings(py::module_& m) {
   m.def("isa", [] { return name(current_isa()); });
   m.def("best_isa", [] { return name(best_isa()); });
   m.def("set_isa", [](const std::string& isa) { set_isa(parse_isa(isa.c_str())); }, py::arg("isa"));
-  m.def("empty_cache", &empty_cache, py::arg("device") = Device{});
-  m.def("reset_peak_memory", &reset_peak, py::arg("device") = Device{});
-  m.def(
-      "memory_statistics",
-      [](Device device) {
-        const AllocatorStatistics s = allocator_statistics(device);
-        py::dict d;
-        d["allocated"] = s.allocated;
-        d["reserved"] = s.reserved;
-        d["peak"] = s.peak;
-        d["allocations"] = s.allocations;
-        d["cache_hits"] = s.cache_hits;
-        return d;
-      },
-      py::arg("device") = Device{});
-  m.def(
-      "device_count",
-      [](Device device) {
-        Backend* backend = find_backend(device.type);
-        return backend ? backend->device_count() : 0;
-      },
-      py::arg("device"));
-  m.def(
-      "why_unavailable",
-      [](Device device) -> std::string {
-        Backend* backend = find_backend(device.type);
-        return backend ? backend->why_unavailable()
-                       : "this build of weft has no kernels for it (it was built without nvcc)";
-      },
-      py::arg("device"));
-  m.def(
-      "device_name", [](Device device) { return backend_of(device).device_name(device.index); },
-      py::arg("device"));
-  m.def(
-      "device_memory",
-      [](Device device) {
-        const DeviceMemory memory = backend_of(device).memory(device.index);
-        return py::make_tuple(memory.free, memory.total);
-      },
-      py::arg("device"));
-  m.def(
-      "synchronize",
-      [](Device device) {
-        if (is_gpu(device)) backend_of(device).synchronize(device.index);
-      },
-      py::arg("device"), py::call_guard<py::gil_scoped_release>());
   m.def("launch_counters", [] {
     const LaunchCounters c = launch_counters();
     return py::make_tuple(c.launches, c.flops, c.bytes);
@@ -115,6 +86,7 @@ PYBIND11_MODULE(_C, m) {
        }});
   weft::bind_errors(m);
   weft::bind_settings(m);
+  weft::bind_device(m);
   weft::bind_tensor(m);
   weft::bind_dlpack(m);
   weft::Binding::define_all(m);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/pinned_memory.h"
 
 namespace weft {
 namespace {
@@ -37,15 +38,24 @@ Backend& backend_of(Device device) {
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes) {
   if (bytes == 0) return;
   const bool to_cpu = to_device.type == DeviceType::cpu;
-  if (to_cpu && from_device.type == DeviceType::cpu) {
+  const bool from_cpu = from_device.type == DeviceType::cpu;
+  if (to_cpu && from_cpu) {
     std::memcpy(to, from, bytes);
-    return;
+  } else if (to_cpu) {
+    Backend& backend = backend_of(from_device);
+    backend.copy_to_host(from_device.index, to, from, bytes);
+    backend.synchronize_stream(from_device.index, backend.current_stream(from_device.index));
+  } else if (from_cpu) {
+    pinned_memory(to_device.type).upload(to_device, to, from, bytes);
+  } else {
+    check(to_device.type == from_device.type, "copies between '", from_device, "' and '", to_device,
+          "' go through the CPU: use .to('cpu') first");
+    Backend& backend = backend_of(to_device);
+    if (to_device.index == from_device.index)
+      backend.copy_on_device(to_device.index, to, from, bytes);
+    else
+      backend.copy_to_peer(to_device.index, to, from_device.index, from, bytes);
   }
-  const bool through_host =
-      !to_cpu && from_device.type != DeviceType::cpu && to_device.type != from_device.type;
-  check(!through_host, "copies between '", from_device, "' and '", to_device,
-        "' go through the CPU: use .to('cpu') first");
-  backend_of(to_cpu ? from_device : to_device).copy(to, to_device, from, from_device, bytes);
 }
 
 }  // namespace weft

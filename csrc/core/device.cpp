@@ -21,8 +21,8 @@ Device parse_device(std::string_view text) {
   if (colon != std::string_view::npos) {
     const std::string_view digits = text.substr(colon + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-    valid_index =
-        error == std::errc() && end == digits.data() + digits.size() && index >= 0 && index < kMaxDevices;
+    valid_index = error == std::errc() && end == digits.data() + digits.size() && index >= 0 &&
+                  index < kMaxDevices;
   }
   check(valid_index, "device '", text,
         "': after the colon stands the number of the device, as in 'cuda:0'");
@@ -34,7 +34,8 @@ Device parse_device(std::string_view text) {
 
 std::string to_string(Device device) {
   std::string text = kNames[static_cast<int>(device.type)];
-  if (device.type == DeviceType::cuda) text += ":" + std::to_string(device.index);
+  const bool only_one = device.type != DeviceType::cuda && device.index == 0;
+  if (!only_one) text += ":" + std::to_string(device.index);
   return text;
 }
 

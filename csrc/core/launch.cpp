@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/backend.h"
+#include "core/device_allocator.h"
 
 namespace weft {
 namespace {
@@ -61,6 +62,31 @@ Device common_device(const KernelSlot& slot, Operands inputs, Operands outputs) 
   return device;
 }
 
+// While a thread works on another stream than the device's first, and of memory from other streams,
+// the allocator has to know who uses what.
+void note_uses(Device device, Operands tensors, int stream) {
+  for (const Tensor* t : tensors)
+    if (t->defined() && t->device() == device) note_use(device, t->storage()->data(), stream);
+}
+
+// Runs the kernel's launcher with the device and this thread's stream of it as the target.
+void launch_on(Device device, KernelFunction kernel, const void* params, const Operand* operands,
+               Operands inputs, Operands outputs) {
+  Backend& backend = backend_of(device);
+  backend.activate(device.index);
+  if (backend.several_streams(device.index)) {
+    const int stream = backend.current_stream(device.index);
+    note_uses(device, inputs, stream);
+    note_uses(device, outputs, stream);
+  }
+  try {
+    kernel(params, operands);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::runtime) throw;
+    fail(ErrorKind::runtime, error.what(), backend.explain_failure());
+  }
+}
+
 }  // namespace
 
 void set_blocking_hooks(BlockingHooks new_hooks) { hooks = new_hooks; }
@@ -93,9 +119,11 @@ void launch_erased(const KernelSlot& slot, DType dtype, const void* params, cons
   int i = 0;
   for (const Tensor* t : inputs) fill(operands[i++], *t);
   for (const Tensor* t : outputs) fill(operands[i++], *t);
-  if (is_gpu(device)) backend_of(device).activate(device.index);
   SuspendInterpreter suspended(cost);
-  kernel(params, operands);
+  if (is_gpu(device))
+    launch_on(device, kernel, params, operands, inputs, outputs);
+  else
+    kernel(params, operands);
 }
 
 }  // namespace weft

@@ -9,6 +9,10 @@ namespace weft {
 // TypeError from `meta`, which has no values.
 Tensor to_device(const Tensor& x, Device device);
 
+// A copy in memory of the CPU that the device reads by itself: `to_device` returns before the copy
+// is done. Such memory is scarce, and the system has less of it for other things.
+Tensor pin_memory(const Tensor& x, Device device);
+
 // The value of a tensor with one element. On a GPU this waits for all work queued so far.
 template <class T>
 T read(const Tensor& x) {

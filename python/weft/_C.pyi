@@ -12,8 +12,10 @@ import weft.dtypes
 
 __all__: list[str] = [
     "BufferProvider",
+    "Event",
     "IndexKey",
     "OutOfMemoryError",
+    "Stream",
     "Tensor",
     "UpdatePlan",
     "UpdateSettings",
@@ -48,6 +50,7 @@ __all__: list[str] = [
     "bitwise_right_shift",
     "bitwise_xor",
     "broadcast_to",
+    "can_access_peer",
     "cast",
     "ceil",
     "clip",
@@ -60,13 +63,16 @@ __all__: list[str] = [
     "copy_into",
     "cos",
     "cosh",
+    "cuda_versions",
     "cumprod",
     "cumsum",
+    "current_stream",
     "device_count",
+    "device_facts",
     "device_memory",
-    "device_name",
     "diagonal",
     "divide",
+    "dlpack_device",
     "dropout",
     "dropout_mask",
     "elu",
@@ -97,6 +103,7 @@ __all__: list[str] = [
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hypot",
+    "is_pinned",
     "isa",
     "isfinite",
     "isinf",
@@ -148,6 +155,7 @@ __all__: list[str] = [
     "pad",
     "peak_bandwidth",
     "peak_flops",
+    "pin_memory",
     "pointwise_loss",
     "pointwise_loss_backward",
     "power",
@@ -178,6 +186,7 @@ __all__: list[str] = [
     "selu_backward",
     "set_dtype_objects",
     "set_isa",
+    "set_memory_report",
     "set_num_threads",
     "setitem",
     "sigmoid",
@@ -202,6 +211,7 @@ __all__: list[str] = [
     "squeeze_all",
     "stack",
     "step",
+    "stream",
     "subtract",
     "sum",
     "sum_squares",
@@ -221,6 +231,29 @@ __all__: list[str] = [
     "where",
     "why_unavailable",
 ]
+
+class Stream:
+    def __init__(self, device: str) -> None: ...
+    def done(self) -> bool: ...
+    def make_current(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def wait_stream(self, other: Stream) -> None: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def pointer(self) -> int: ...
+
+class Event:
+    def __init__(self, device: str, timed: bool) -> None: ...
+    def done(self) -> bool: ...
+    def elapsed_ms(self, end: Event) -> float: ...
+    def record(self, stream: Stream) -> None: ...
+    def synchronize(self) -> None: ...
+    def wait(self, stream: Stream) -> None: ...
+    @property
+    def device(self) -> str: ...
 
 class BufferProvider:
     pass
@@ -479,6 +512,7 @@ def bitwise_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None
     """
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...
+def can_access_peer(device: str, peer: str) -> bool: ...
 def cast(x: Tensor, dtype: str) -> Tensor: ...
 def ceil(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
@@ -536,15 +570,17 @@ def cosh(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def cuda_versions(device: str) -> tuple[int, int]: ...
 def cumprod(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, reverse: bool = False
 ) -> Tensor: ...
 def cumsum(
     x: Tensor, axis: typing.SupportsInt | typing.SupportsIndex, reverse: bool = False
 ) -> Tensor: ...
+def current_stream(device: str) -> Stream: ...
 def device_count(device: str) -> int: ...
+def device_facts(device: str) -> dict: ...
 def device_memory(device: str) -> tuple[int, int]: ...
-def device_name(device: str) -> str: ...
 def diagonal(
     x: Tensor,
     offset: typing.SupportsInt | typing.SupportsIndex,
@@ -556,6 +592,7 @@ def divide(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = No
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def dlpack_device(x: Tensor) -> tuple[int, int]: ...
 def dropout(
     x: Tensor, state: Tensor, rate: typing.SupportsFloat | typing.SupportsIndex
 ) -> tuple[Tensor, Tensor]: ...
@@ -681,6 +718,7 @@ def hypot(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = Non
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def is_pinned(x: Tensor, device: str) -> bool: ...
 def isa() -> str: ...
 def isfinite(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
@@ -891,6 +929,7 @@ def pad(
 ) -> Tensor: ...
 def peak_bandwidth() -> float: ...
 def peak_flops(dtype: str) -> float: ...
+def pin_memory(x: Tensor, device: str) -> Tensor: ...
 def pointwise_loss(
     kind: str,
     y: Tensor,
@@ -1026,6 +1065,7 @@ def selu_backward(
 
 def set_dtype_objects(arg0: list) -> None: ...
 def set_isa(isa: str) -> None: ...
+def set_memory_report(arg0: typing.Any) -> None: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 def setitem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
 def sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
@@ -1136,6 +1176,7 @@ def step(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def stream(device: str, number: typing.SupportsInt | typing.SupportsIndex) -> Stream: ...
 def subtract(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
@@ -1169,7 +1210,7 @@ def tanh_backward(
     """
 
 def to_device(x: Tensor, device: str) -> Tensor: ...
-def to_dlpack(x: Tensor) -> typing.Any: ...
+def to_dlpack(x: Tensor, stream: typing.SupportsInt | typing.SupportsIndex = -1) -> typing.Any: ...
 def topk_indices(
     x: Tensor,
     k: typing.SupportsInt | typing.SupportsIndex,
