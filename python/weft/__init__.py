@@ -53,6 +53,9 @@ from weft.dtype_policies import DTypePolicy
 from weft.layers import Input, InputSpec, Layer
 from weft.models import Functional, Model, Sequential, estimate
 
+# isort: split
+from weft import cuda, memory, sim
+
 mixed_precision = dtype_policies
 
 __version__ = "0.1.0"

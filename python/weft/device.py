@@ -12,10 +12,21 @@ GPUS = ("sim", "cuda")  # with memory that the CPU cannot read
 
 
 class _Current(threading.local):
-    name = "cpu"
+    name = "cpu"  # where new tensors go
+    chosen: str | None = None  # what the user asked for; layers make weights elsewhere at first
+
+
+class _Gpus:
+    in_use = False
 
 
 _current = _Current()
+_gpus = _Gpus()
+
+
+def gpu_in_use() -> bool:
+    """Whether the process has asked for a GPU: if not, nobody need look where tensors are."""
+    return _gpus.in_use
 
 
 def available_devices() -> tuple[str, ...]:
@@ -26,8 +37,20 @@ def available_devices() -> tuple[str, ...]:
         >>> available_devices()[:2]
         ('cpu', 'meta')
     """
-    gpus = [f"cuda:{i}" for i in range(_C.device_count("cuda"))]
-    return ("cpu", "meta", *["sim"] * (_C.device_count("sim") > 0), *gpus)
+    simulated = [full_name("sim", i) for i in range(_C.device_count("sim"))]
+    gpus = [full_name("cuda", i) for i in range(_C.device_count("cuda"))]
+    return ("cpu", "meta", *simulated, *gpus)
+
+
+def full_name(kind: str, index: int = 0) -> str:
+    """The name of a device: ``"cuda:0"``, but ``"sim"`` for the first simulated one.
+
+    Example:
+        >>> from weft.device import full_name
+        >>> full_name("cuda"), full_name("sim"), full_name("sim", 1)
+        ('cuda:0', 'sim', 'sim:1')
+    """
+    return kind if kind != "cuda" and index == 0 else f"{kind}:{index}"
 
 
 def check_device(name: str) -> str:
@@ -43,6 +66,7 @@ def check_device(name: str) -> str:
         )
     if kind not in GPUS:
         return kind
+    _gpus.in_use = True
     count = _C.device_count(kind)
     if count == 0:
         raise ValueError(
@@ -55,7 +79,7 @@ def check_device(name: str) -> str:
             f"device {name!r}: there {'is' if count == 1 else 'are'} {count} such "
             f"device{'' if count == 1 else 's'}, numbered from 0"
         )
-    return kind if kind == "sim" else f"{kind}:{int(index or 0)}"
+    return full_name(kind, int(index or 0))
 
 
 def is_gpu(name: str) -> bool:
@@ -80,6 +104,19 @@ def current_device() -> str:
     return _current.name
 
 
+def chosen_device() -> str | None:
+    """The device of the innermost ``with weft.device(...)`` that the user wrote, or None.
+
+    Example:
+        >>> import weft
+        >>> from weft.device import chosen_device
+        >>> with weft.device("cpu"):
+        ...     chosen_device()
+        'cpu'
+    """
+    return _current.chosen
+
+
 class device:
     """Place new tensors on a device, inside a ``with`` block.
 
@@ -100,11 +137,11 @@ class device:
 
     def __init__(self, name: str) -> None:
         self.name = check_device(name)
-        self._outer: list[str] = []
+        self._outer: list[tuple[str, str | None]] = []
 
     def __enter__(self) -> device:
-        self._outer.append(_current.name)
-        _current.name = self.name
+        self._outer.append((_current.name, _current.chosen))
+        _current.name = _current.chosen = self.name
         return self
 
     def __exit__(
@@ -113,7 +150,23 @@ class device:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _current.name = self._outer.pop()
+        _current.name, _current.chosen = self._outer.pop()
 
     def __repr__(self) -> str:
         return f"device({self.name!r})"
+
+
+class working_on(device):
+    """`device` for weft's own work: what the user chose stays noted.
+
+    Example:
+        >>> from weft.device import chosen_device, current_device, working_on
+        >>> with working_on("meta"):
+        ...     current_device(), chosen_device()
+        ('meta', None)
+    """
+
+    def __enter__(self) -> device:
+        self._outer.append((_current.name, _current.chosen))
+        _current.name = self.name
+        return self

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft import _C
-from weft.device import KNOWN, check_device, current_device, is_gpu
+from weft.device import KNOWN, check_device, current_device, full_name, is_gpu
 from weft.dtypes import DType, as_dtype
 from weft.tensor_in_place import InPlaceMethods
 from weft.tensor_methods import TensorMethods
@@ -73,7 +73,7 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
 
     @property
     def device(self) -> str:
-        """Where the memory is: ``"cpu"`` or ``"meta"``."""
+        """Where the memory is: ``"cpu"``, ``"cuda:0"``, ``"sim"`` or ``"meta"``."""
         return self._data.device
 
     @property
@@ -250,7 +250,7 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
         return ops.cast(self, dtype)
 
     def to(self, target: Any) -> Tensor:
-        """A tensor of another dtype, or on another device."""
+        """A tensor of another dtype, or on another device (see `weft.ops.to_device`)."""
         if not isinstance(target, str) or target.partition(":")[0] not in KNOWN:
             return self.astype(target, copy=False)
         name = check_device(target)
@@ -305,7 +305,10 @@ def tensor(
         tensor([[1., 2.],
                 [3., 4.]], dtype=float64)
     """
-    array = as_tensor(data, dtype)._data
+    if device is not None:
+        device = check_device(device)
+    # Values that go to another device leave the CPU for it at once.
+    array = as_tensor(data, dtype, device if device != "meta" else None)._data
     if isinstance(data, Tensor) or _may_alias(data):
         array = _C.copy(array)
     result = Tensor(array)
@@ -348,6 +351,10 @@ def asarray(data: Any, dtype: Any = None, copy: bool | None = None) -> Tensor:
 def from_dlpack(x: Any) -> Tensor:
     """A tensor that shares memory with an object of another library, through DLPack.
 
+    Raises:
+        TypeError: If the object has no ``__dlpack__``, or its device or dtype is unknown to weft.
+        ValueError: If it is on a CUDA device that weft cannot use.
+
     Example:
         >>> import numpy as np, weft
         >>> weft.from_dlpack(np.arange(3.0)).tolist()
@@ -357,11 +364,22 @@ def from_dlpack(x: Any) -> Tensor:
         raise TypeError(
             f"from_dlpack: {type(x).__name__} has no __dlpack__ method; use weft.asarray"
         )
-    return Tensor(_C.from_dlpack(x.__dlpack__()))
+    kind, index = x.__dlpack_device__() if hasattr(x, "__dlpack_device__") else (1, 0)
+    if int(kind) != _DLPACK_CUDA:
+        return Tensor(_C.from_dlpack(x.__dlpack__()))
+    name = check_device(full_name("cuda", int(index)))
+    # The other library makes its memory ready for the stream on which weft goes on with it.
+    return Tensor(_C.from_dlpack(x.__dlpack__(stream=_C.current_stream(name).pointer)))
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+_DLPACK_CUDA = 2
+
+
+def as_tensor(data: Any, dtype: Any = None, near: Any = None) -> Tensor:
     """`data` as a tensor, without a copy where possible; tensors pass with their history.
+
+    A tensor stays where it is. What is no tensor yet goes to where `near` is, a tensor or the full
+    name of a device; to the current device if `near` is neither.
 
     Example:
         >>> from weft.tensor import as_tensor
@@ -376,8 +394,12 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
         # float32 is the default of Python's floats; a wanted dtype gets all their digits.
         result = _convert(data, np.float32 if dtype is None else np.float64)
         # Values for a GPU go there at once; on `meta` they may still be needed, and stay.
-        if is_gpu(current_device()):
-            result = Tensor(_C.to_device(result._data, current_device()))
+        if isinstance(near, Tensor):
+            device = near.device
+        else:
+            device = near if isinstance(near, str) else current_device()
+        if is_gpu(device):
+            result = Tensor(_C.to_device(result._data, device))
     return result if dtype is None else result.astype(dtype, copy=False)
 
 

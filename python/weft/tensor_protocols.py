@@ -49,9 +49,53 @@ class ArrayProtocols:
         return weft
 
     def __dlpack__(self: Any, *, stream: Any = None, **options: Any) -> Any:
-        if options.get("copy"):
-            return _C.to_dlpack(_C.copy(self._data))
-        return _C.to_dlpack(self._data)
+        """A DLPack capsule; on a GPU the consumer's `stream` waits for the work queued so far.
 
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        Raises:
+            TypeError: On ``"sim"`` and ``"meta"``, whose memory other libraries cannot read.
+        """
+        device = options.get("dl_device")
+        if device is not None and tuple(map(int, device)) != self.__dlpack_device__():
+            raise BufferError(
+                f"__dlpack__: the tensor lives on {self.device}, not on DLPack device "
+                f"{tuple(device)}; move it with .to() first"
+            )
+        array = _C.copy(self._data) if options.get("copy") else self._data
+        # Without a stream the consumer works on the default one, whose handle is 1.
+        return _C.to_dlpack(array, _LEGACY_STREAM if stream is None else int(stream))
+
+    def __dlpack_device__(self: Any) -> tuple[int, int]:
+        return _C.dlpack_device(self._data)
+
+    @property
+    def __cuda_array_interface__(self: Any) -> dict[str, Any]:
+        """What CuPy, Numba and PyTorch take a CUDA tensor from, version 3 of the protocol.
+
+        Raises:
+            AttributeError: On other devices, so that libraries see that there is none.
+        """
+        kind = self.device.partition(":")[0]
+        if kind != "cuda":
+            raise AttributeError(
+                f"__cuda_array_interface__: the tensor lives on {self.device}, not on a CUDA device"
+            )
+        if self.dtype == "bfloat16":
+            raise AttributeError("__cuda_array_interface__ has no bfloat16; use DLPack")
+        return array_interface(self._data, _C.current_stream(self.device).pointer)
+
+
+_LEGACY_STREAM = 1
+
+
+def array_interface(array: Any, stream: int) -> dict[str, Any]:
+    """The values of ``__cuda_array_interface__`` for a raw array."""
+    size = array.dtype.itemsize
+    strides = None if array.is_contiguous() else tuple(s * size for s in array.strides)
+    return {
+        "shape": array.shape,
+        "strides": strides,
+        "typestr": np.dtype(str(array.dtype)).str,
+        "data": (array.pointer if 0 not in array.shape else 0, not array.writable),
+        "version": 3,
+        "stream": stream,
+    }

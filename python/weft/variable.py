@@ -8,6 +8,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import no_grad
+from weft.device import check_device
 from weft.dtypes import as_dtype
 from weft.tensor import Tensor, as_tensor
 
@@ -82,13 +83,35 @@ class Variable(Tensor):
         Raises:
             ValueError: If the shape differs; the message has the name and both shapes.
         """
-        value = as_tensor(value)
+        value = as_tensor(value, near=self)
         if value.shape != self.shape:
             raise ValueError(
                 f"cannot assign a value of shape {value.shape} to variable {self.path!r} of shape "
                 f"{self.shape}"
             )
-        _C.copy_into(value._data, self._data)
+        raw = value._data
+        if raw.device != self._data.device:
+            raw = _C.to_device(raw, self._data.device)
+        _C.copy_into(raw, self._data)
+        return self
+
+    def move_to(self, device: str) -> Variable:
+        """Go to another device, together with the gradient; the variable stays the same object.
+
+        Raises:
+            ValueError: If the device does not exist or cannot be used in this process.
+
+        Example:
+            >>> import weft
+            >>> v = weft.Variable([1.0, 2.0])
+            >>> v.move_to("sim").device, v.tolist()
+            ('sim', [1.0, 2.0])
+        """
+        device = check_device(device)
+        if self._data.device != device:
+            self._data = _C.to_device(self._data, device)
+            if self.grad is not None:
+                self.grad = self.grad.detach().to(device)
         return self
 
     def assign_add(self, value: Any) -> Variable:

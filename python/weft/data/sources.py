@@ -24,6 +24,8 @@ from weft.data.arrays import (
     row_counts,
 )
 from weft.data.dataset import PyDataset
+from weft.device import current_device, gpu_in_use, is_gpu, working_on
+from weft.placement import place
 from weft.tensor import Tensor
 
 Batch = tuple[Any, ...]
@@ -34,6 +36,15 @@ def pack(x: Any, y: Any = None, sample_weight: Any = None) -> Batch:
     if sample_weight is not None:
         return (x, y, sample_weight)
     return (x,) if y is None else (x, y)
+
+
+def placed(batch: Batch) -> Batch:
+    """A batch on the current device, if that is a GPU: there a step works on it."""
+    if not gpu_in_use():
+        return batch
+    device = current_device()
+    whole: Batch = place(batch, device) if is_gpu(device) else batch
+    return whole
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
@@ -106,6 +117,7 @@ class ArraySource(Source):
         class_weight: dict[int, float] | None = None,
         float_dtype: str = "float32",
     ) -> None:
+        given_x, given_y, given_weight = x, y, sample_weight
         x, y = as_arrays(x, "x", float_dtype), as_arrays(y, "y", float_dtype)
         sample_weight = as_arrays(sample_weight, "sample_weight", float_dtype)
         named = [
@@ -121,11 +133,13 @@ class ArraySource(Source):
         self.num_batches = -(-self.rows // self.batch_size)
         self.shuffle = shuffle
         self._flat = all(isinstance(part, np.ndarray) for part in self.data)
-        self._leaves = [_read_only(leaf) for leaf in flatten(self.data)]
+        self._leaves: list[Any] = [_read_only(leaf) for leaf in flatten(self.data)]
+        if gpu_in_use():
+            self._leaves = _kept_there(self._leaves, (given_x, given_y, given_weight))
 
     def part(self, start: int, stop: int) -> Batch:
         """Rows ``start:stop`` in their own order, as views."""
-        return self._rebuild([wrap(leaf[start:stop]) for leaf in self._leaves])
+        return self._rebuild([_part(leaf, start, stop) for leaf in self._leaves])
 
     def peek(self) -> Batch:
         return self.part(0, self.batch_size)
@@ -138,7 +152,7 @@ class ArraySource(Source):
             order = random_order(self.rows)
             for start in starts:
                 rows = order[start : start + self.batch_size]
-                yield self._rebuild([wrap(leaf.take(rows, axis=0)) for leaf in self._leaves])
+                yield self._rebuild([_rows_of(leaf, rows) for leaf in self._leaves])
             return
         for start in starts:
             yield self.part(start, start + self.batch_size)
@@ -255,11 +269,12 @@ def tensors(
             raise ValueError("class_weight and sample_weight cannot be given together")
         y = as_arrays(y, "y", float_dtype)
         sample_weight = weights_of_classes(y, class_weight, float_dtype)
-    return pack(
+    batch = pack(
         _tensors(x, "x", float_dtype),
         _tensors(y, "y", float_dtype),
         _tensors(sample_weight, "sample_weight", float_dtype),
     )
+    return placed(batch)
 
 
 def _tensors(structure: Any, name: str, float_dtype: str) -> Any:
@@ -282,6 +297,35 @@ def as_array_of(value: Any, name: str, float_dtype: str) -> Array:
     return array
 
 
+def _kept_there(leaves: list[Any], given: Any) -> list[Any]:
+    """`leaves` with the user's own tensors instead of copies where they are on the current GPU."""
+    device = current_device()
+    sources = flatten(given)
+    if len(sources) != len(leaves) or not is_gpu(device):
+        return leaves
+    return [
+        source.detach()
+        if isinstance(source, Tensor)
+        and source.device == device
+        and source.dtype == str(leaf.dtype)
+        else leaf
+        for leaf, source in zip(leaves, sources, strict=True)
+    ]
+
+
+def _part(leaf: Any, start: int, stop: int) -> Tensor:
+    rows = leaf[start:stop]
+    return rows if isinstance(rows, Tensor) else wrap(rows)
+
+
+def _rows_of(leaf: Any, rows: Array) -> Tensor:
+    if isinstance(leaf, Tensor):
+        from weft import ops
+
+        return ops.take(leaf, rows, axis=0)
+    return wrap(leaf.take(rows, axis=0))
+
+
 def _read_only(array: Array) -> Array:
     """A view that layers cannot write into: batches share memory with the user's data."""
     view = array.view(np.ndarray)
@@ -293,7 +337,8 @@ def random_order(n: int) -> Array:
     """A permutation of ``range(n)`` from weft's seeded generator."""
     from weft.random import permutation
 
-    order: Array = permutation(n).numpy()
+    with working_on("cpu"):  # where the rows are; the numbers are the same on every device
+        order: Array = permutation(n).numpy()
     return order
 
 
@@ -409,6 +454,10 @@ class Epochs:
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
+        for batch in self._batches():
+            yield placed(batch)
+
+    def _batches(self) -> Iterator[Batch]:
         if self.steps is None:
             if not self.exhausted:
                 yield from self.source.batches()

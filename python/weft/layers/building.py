@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from weft.device import current_device, device
+from weft import placement
+from weft.device import chosen_device, current_device, is_gpu, working_on
 from weft.layers.calls import calls, explain
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def building(build: Callable[..., None]) -> Callable[..., None]:
-    """`build` that names its weights after the layer, on the cpu, and marks the layer built."""
+    """`build` that names its weights after the layer and marks the layer built.
+
+    Weights are made on the CPU, so that a seed gives the same ones everywhere, and then moved.
+    """
 
     @functools.wraps(build)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
@@ -35,8 +39,11 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
             if current_device() == "meta" and calls.twins is None:
                 build(self, *args, **kwargs)
             else:
-                with device("cpu"):
+                with working_on("cpu"):
                     build(self, *args, **kwargs)
+            home = chosen_device() or "cpu"
+            if is_gpu(home) and not calls.abstract:
+                placement.move_own(self, home)
             self.built = True
         except Exception as error:
             explain(error, (), {})

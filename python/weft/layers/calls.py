@@ -15,7 +15,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import no_grad
-from weft.device import device
+from weft.device import working_on
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 
@@ -43,7 +43,7 @@ def shapes_only() -> Iterator[None]:
         return
     calls.twins = {}
     try:
-        with device("meta"), no_grad():
+        with working_on("meta"), no_grad():
             yield
     finally:
         for variable, array in calls.twins.values():

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from weft import _C, constraints, initializers, regularizers
-from weft.device import device
+from weft import _C, constraints, initializers, placement, regularizers
+from weft.device import device, working_on
 from weft.dtype_policies import DTypePolicy, get_policy
 from weft.dtypes import as_dtype
 from weft.errors import nearest
@@ -219,7 +219,8 @@ class Layer(Tracking):
             variable = Variable(_C.empty((), dtype, "cpu"), trainable=trainable, name=name)
             variable._data = _C.empty(shape, dtype, "cpu")  # memory that is never touched
         else:
-            with device("cpu"):
+            # On the CPU, so that the same seed gives the same weights on every device.
+            with working_on("cpu"):
                 value = make(shape, dtype=dtype)
             variable = Variable(value, dtype=dtype, trainable=trainable, name=name)
         variable.path = "/".join([*(layer.name for layer in calls.stack or [self]), name])
@@ -329,7 +330,7 @@ class Layer(Tracking):
         if not isinstance(value, Tensor):
             if isinstance(value, Symbolic) or not hasattr(value, "__array__"):
                 return value
-            value = as_tensor(np.asarray(value))
+            value = as_tensor(np.asarray(value), near=placement.home_in_call(self))
         dtype = self._policy.compute_dtype
         if self.autocast and value.dtype.is_floating and value.dtype is not dtype:
             return value.astype(dtype)
@@ -349,6 +350,15 @@ class Layer(Tracking):
         names = [p.name for p in self._call_parameters]
         shapes = argument_shapes({**dict(zip(names, args, strict=False)), **kwargs})
         wanted = [p for p in inspect.signature(self.build).parameters if p != "self"]
+        home = placement.gpu_among(args)
+        if home is not None:
+            # The weights go to where the first data are.
+            with device(home):
+                self._build_shapes_for(wanted, shapes)
+        else:
+            self._build_shapes_for(wanted, shapes)
+
+    def _build_shapes_for(self, wanted: list[str], shapes: dict[str, Any]) -> None:
         if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
             self.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
         else:
@@ -417,6 +427,26 @@ class Layer(Tracking):
         from weft.models.functional import call_symbolic
 
         return call_symbolic(self, args, kwargs)
+
+    def to(self, device: str) -> Any:
+        """Move the weights to a device, where calls then compute; gives the layer itself.
+
+        Args:
+            device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"sim"``, ...
+
+        Raises:
+            ValueError: If the device does not exist or cannot be used in this process.
+
+        Example:
+            >>> import weft
+            >>> layer = weft.layers.Dense(2)
+            >>> layer.build((None, 3))
+            >>> layer.to("sim").kernel.device
+            'sim'
+        """
+        placement.move(self, device)
+        self.__dict__["_placed"] = True
+        return self
 
     # --- configuration ---------------------------------------------------------------------------
 

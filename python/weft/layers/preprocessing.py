@@ -106,7 +106,7 @@ def _encode(x: Tensor, depth: int, mode: str, dtype: Any, weights: Any = None) -
         return hot
     if mode == "count":
         if weights is not None:
-            hot = hot * ops.expand_dims(as_tensor(weights).astype(dtype), -1)
+            hot = hot * ops.expand_dims(as_tensor(weights, near=hot).astype(dtype), -1)
         return ops.sum(hot, axis=-2)
     return ops.max(hot, axis=-2)
 

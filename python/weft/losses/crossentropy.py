@@ -110,7 +110,7 @@ def _categorical(
     axis: int,
     mean: bool = False,
 ) -> Tensor:
-    x, y = as_tensor(y_pred), as_tensor(y_true)
+    x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if y.shape != x.shape:
         classes = x.shape[axis] if x.ndim else 0
         raise ValueError(
@@ -182,7 +182,7 @@ def _sparse(
     axis: int,
     mean: bool = False,
 ) -> Tensor:
-    x, y = as_tensor(y_pred), as_tensor(y_true)
+    x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if axis not in (-1, x.ndim - 1):
         x = ops.moveaxis(x, axis, -1)
         y = ops.moveaxis(y, axis, -1) if y.ndim == x.ndim else y

@@ -169,13 +169,13 @@ def convert(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
     if isinstance(y_pred, dict):
         pairs = {k: convert(y_true[k], v, dtype) for k, v in y_pred.items()}
         return {k: t for k, (t, _) in pairs.items()}, {k: p for k, (_, p) in pairs.items()}
-    prediction = as_tensor(y_pred)
+    prediction = as_tensor(y_pred, near=y_true)
     own = prediction.dtype
     if dtype is not None or own is not float32:
         wanted = dtype if dtype is not None else own if own == "float64" else "float32"
         if own != wanted:
             prediction = prediction.astype(wanted)
-    return as_tensor(y_true), prediction
+    return as_tensor(y_true, near=prediction), prediction
 
 
 def same_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
@@ -187,7 +187,7 @@ def same_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: With both shapes.
     """
-    x, y = as_tensor(y_pred), as_tensor(y_true)
+    x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if not x.dtype.is_floating:
         x = x.astype("float32")
     if y.dtype != x.dtype:
@@ -215,7 +215,7 @@ def _masked_weights(
         kept = kept * (float(mask.size) / ops.maximum(ops.sum(kept), 1.0))
     if sample_weight is None:
         return kept
-    return as_tensor(sample_weight).astype(values.dtype, copy=False) * kept
+    return as_tensor(sample_weight, near=values).astype(values.dtype, copy=False) * kept
 
 
 def reduce_weighted(values: Any, sample_weight: Any, reduction: str | None) -> Tensor:
@@ -242,7 +242,7 @@ def reduce_weighted(values: Any, sample_weight: Any, reduction: str | None) -> T
 
 def fit_weights(sample_weight: Any, values: Tensor) -> Tensor:
     """Weights with the dtype of `values` and axes that broadcast against it row by row."""
-    weight = as_tensor(sample_weight)
+    weight = as_tensor(sample_weight, near=values)
     if not weight.dtype.is_floating or weight.dtype != values.dtype:
         weight = weight.astype(values.dtype)
     given = weight.shape

@@ -54,13 +54,14 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
         >>> weft.metrics.sparse_categorical_accuracy([1], [[0.2, 0.8]]).tolist()
         [1.0]
     """
-    x, y = as_tensor(y_pred), _class_numbers("sparse_categorical_accuracy", y_true, y_pred)
+    x = as_tensor(y_pred, near=y_true)
+    y = _class_numbers("sparse_categorical_accuracy", y_true, x)
     best = ops.argmax(x, axis=-1)
     return ops.cast(ops.equal(ops.cast(y, best.dtype), best), "float32")
 
 
 def _class_numbers(name: str, y_true: Any, y_pred: Any) -> Tensor:
-    x, y = as_tensor(y_pred), as_tensor(y_true)
+    x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if y.ndim == x.ndim and y.shape[-1] == 1:
         y = ops.squeeze(y, -1)
     if y.shape != x.shape[:-1]:
@@ -97,7 +98,8 @@ def sparse_top_k_categorical_accuracy(
         [1.0]
     """
     name = "sparse_top_k_categorical_accuracy"
-    x, y = as_tensor(y_pred), _class_numbers(name, y_true, y_pred)
+    x = as_tensor(y_pred, near=y_true)
+    y = _class_numbers(name, y_true, x)
     own = ops.expand_dims(ops.cast(y, "int64"), -1)
     if from_sorted_ids:
         found = ops.any(ops.equal(ops.cast(x[..., :k], "int64"), own), axis=-1)
@@ -250,7 +252,7 @@ def error_rate(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
         >>> weft.metrics.error_rate([1, 0], [[0.2, 0.8], [0.4, 0.6]]).tolist()
         [0.0, 1.0]
     """
-    x, y = as_tensor(y_pred), as_tensor(y_true)
+    x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if x.ndim >= 1 and x.shape[-1] > 1 and (y.ndim == x.ndim - 1 or y.shape == (*x.shape[:-1], 1)):
         return 1.0 - sparse_categorical_accuracy(y, x)
     if not x.dtype.is_floating:

@@ -68,7 +68,8 @@ class ConfusionMetric(Metric):
     @no_grad()
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch, with a weight for each row."""
-        y, x = same_shapes(self.name, as_tensor(y_true), self._tensor(y_pred))
+        x = self._tensor(y_pred)
+        y, x = same_shapes(self.name, as_tensor(y_true, near=x), x)
         weight = ops.ones_like(x) if sample_weight is None else self._weights(sample_weight, x)
         if self.top_k is not None:
             x = self._keep_top(x)

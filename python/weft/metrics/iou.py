@@ -57,7 +57,7 @@ class ConfusionMatrix(Metric):
     @no_grad()
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch, with a weight for each row."""
-        y, x = as_tensor(y_true), as_tensor(y_pred)
+        y, x = as_tensor(y_true, near=y_pred), as_tensor(y_pred, near=y_true)
         sparse_x = self.sparse_y_pred
         if sparse_x is None:
             sparse_x = not (x.ndim > 1 and x.shape[self.axis] == self.num_classes)

@@ -315,8 +315,10 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the values of a batch, with a weight for each row."""
         if self.ignore_class is not None:
-            y = as_tensor(y_true)
+            y = as_tensor(y_true, near=y_pred)
             y = ops.squeeze(y, -1) if y.ndim > 1 and y.shape[-1] == 1 else y
             kept = ops.cast(ops.not_equal(y, self.ignore_class), "float32")
-            sample_weight = kept if sample_weight is None else kept * as_tensor(sample_weight)
+            sample_weight = (
+                kept if sample_weight is None else kept * as_tensor(sample_weight, near=kept)
+            )
         super().update_state(y_true, y_pred, sample_weight)

@@ -82,13 +82,14 @@ class Metric:
         """A sum over batches: float64, so that adding ones never stops to count."""
         return self.add_variable(shape, dtype="float64", name=name)
 
-    def _tensor(self, value: Any) -> Tensor:
+    def _tensor(self, value: Any, near: Any = None) -> Tensor:
         """`value` as a floating tensor without history."""
-        t = as_tensor(value).detach()
+        t = as_tensor(value, near=near).detach()
         return t if t.dtype in ("float32", "float64") else t.astype("float32")
 
     def _result(self, value: Any) -> Tensor:
-        return as_tensor(np.asarray(value, np.float64)).astype(self._dtype)
+        # Results are for the reader: they are made on the CPU, where the numbers are.
+        return as_tensor(np.asarray(value, np.float64), near="cpu").astype(self._dtype)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch."""
@@ -149,7 +150,8 @@ def weighted_rows(
     Raises:
         ValueError: If the weights do not fit the values.
     """
-    values, weight = metric._tensor(values), metric._tensor(sample_weight)
+    values = metric._tensor(values)
+    weight = metric._tensor(sample_weight, near=values)
     given = weight.shape
     if weight.ndim == values.ndim + 1 and given[-1] == 1:
         weight = ops.squeeze(weight, -1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.ops.operands import fit, keep, keep_likes, kept, pair
+from weft.ops.operands import first_tensor, fit, keep, keep_likes, kept, pair
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -415,8 +415,11 @@ def where(condition: Any, x1: Any, x2: Any) -> Tensor:
         [1.0, 0.0]
     """
     if type(x1) in (float, int, bool) and type(x2) in (float, int, bool):
-        x1 = as_tensor(x1)
-    return Where.apply(as_tensor(condition), *pair(x1, x2))
+        x1 = as_tensor(x1, near=condition)
+    home = first_tensor((x1, x2, condition))
+    if not isinstance(x1, (Tensor, float, int, bool)):
+        x1 = as_tensor(x1, near=home)
+    return Where.apply(as_tensor(condition, near=home), *pair(x1, x2))
 
 
 class Clip(Function):

@@ -161,7 +161,7 @@ def _conv2d(
     data_format: str | None,
     activation: str | None,
 ) -> Tensor:
-    x, kernel = as_tensor(x), as_tensor(kernel)
+    x, kernel = as_tensor(x, near=kernel), as_tensor(kernel, near=x)
     channels_first = is_channels_first(op, data_format)
     if channels_first:
         x = to_channels_last(op, x)
@@ -184,7 +184,7 @@ def _conv2d(
         dtype = _C.promote(x.dtype, kernel.dtype)
         x, kernel = x.astype(dtype, copy=False), kernel.astype(dtype, copy=False)
     if bias is not None:
-        bias = as_tensor(bias, kernel.dtype)
+        bias = as_tensor(bias, kernel.dtype, kernel)
     y: Tensor = Conv2D.apply(x, kernel, bias, geometry, activation == "relu")
     return to_channels_first(y) if channels_first else y
 
@@ -241,7 +241,7 @@ def depthwise_conv2d(
         [[[[3.0, 3.0]]]]
     """
     op = "depthwise_conv2d"
-    x, kernel = as_tensor(x), as_tensor(kernel)
+    x, kernel = as_tensor(x, near=kernel), as_tensor(kernel, near=x)
     if kernel.ndim != 4:
         raise ValueError(
             f"{op}: the kernel must be (height, width, channels, multiplier), got shape "
@@ -291,7 +291,7 @@ def conv(
         >>> weft.ops.conv(weft.ones((1, 4, 4, 2)), weft.ones((3, 3, 2, 1)), padding="same").shape
         (1, 4, 4, 1)
     """
-    inputs, kernel = as_tensor(inputs), as_tensor(kernel)
+    inputs, kernel = as_tensor(inputs, near=kernel), as_tensor(kernel, near=inputs)
     groups = 1
     if inputs.ndim == 4 and kernel.ndim == 4 and kernel.shape[2] > 0:
         channels = inputs.shape[1 if is_channels_first("conv", data_format) else 3]

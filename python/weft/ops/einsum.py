@@ -8,6 +8,7 @@ from typing import Any
 
 from weft import ops
 from weft.dtypes import result_type
+from weft.ops.operands import first_tensor
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["einsum"]
@@ -47,7 +48,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         raise TypeError(
             f"einsum: the first argument is the subscripts, as a string, got {subscripts!r}"
         )
-    tensors = [as_tensor(x) for x in operands]
+    home = first_tensor(operands)
+    tensors = [as_tensor(x, near=home) for x in operands]
     inputs, output = _parse(subscripts, tensors)
     sizes = _sizes(subscripts, inputs, tensors)
     dtype = result_type(*tensors)

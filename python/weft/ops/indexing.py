@@ -177,13 +177,13 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         [[7.0, 0.0, 0.0], [7.0, 0.0, 0.0]]
     """
     if not isinstance(value, (bool, int, float)):
-        value = as_tensor(value)
+        value = as_tensor(value, near=x)
     note_in_place(x, "setitem")
     tracked = x.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
     if not tracked or not is_grad_enabled():
         _C.setitem(x._data, key, value._data if isinstance(value, Tensor) else value)
         return
-    value = as_tensor(value)
+    value = as_tensor(value, near=x)
     if not x.dtype.is_floating:
         raise TypeError(
             f"setitem: a value that requires a gradient cannot go into a tensor of {x.dtype}; "
@@ -198,8 +198,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 # --- reading and writing along one axis ----------------------------------------------------------
 
 
-def integer_indices(op: str, indices: Any) -> Tensor:
-    indices = as_tensor(indices)
+def integer_indices(op: str, indices: Any, x: Any) -> Tensor:
+    indices = as_tensor(indices, near=x)
     if not indices.dtype.is_integer:
         if indices.size:
             raise TypeError(
@@ -253,7 +253,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         >>> weft.take([[1, 2, 3], [4, 5, 6]], [2, 0], axis=1).tolist()
         [[3, 1], [6, 4]]
     """
-    x, indices = as_tensor(x), integer_indices("take", indices)
+    x, indices = as_tensor(x, near=indices), integer_indices("take", indices, x)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
     taken: Tensor = Take.apply(x, indices, axis)
@@ -313,7 +313,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
         >>> weft.take_along_axis([[3, 1, 2]], [[1, 2, 0]], axis=1).tolist()
         [[1, 2, 3]]
     """
-    x, indices = as_tensor(x), integer_indices("take_along_axis", indices)
+    x, indices = as_tensor(x, near=indices), integer_indices("take_along_axis", indices, x)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
     return TakeAlongAxis.apply(x, indices, axis)
@@ -335,7 +335,7 @@ class PutAlongAxis(Function):
         (indices,) = ctx.saved
         dx = dvalues = None
         if ctx.needs_grad[0]:
-            zero = as_tensor(0.0, dy.dtype).to(dy.device)
+            zero = as_tensor(0.0, dy.dtype, dy)
             dx = PutAlongAxis.apply(dy, indices, zero, ctx.axis)
         if ctx.needs_grad[2]:
             taken = take_along_axis(dy, indices, ctx.axis)
@@ -354,8 +354,8 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> Tensor:
         >>> weft.put_along_axis([[1, 2, 3]], [[0]], 9, axis=1).tolist()
         [[9, 2, 3]]
     """
-    x, indices = as_tensor(x), integer_indices("put_along_axis", indices)
-    return PutAlongAxis.apply(x, indices, as_tensor(values, x.dtype), axis)
+    x, indices = as_tensor(x, near=indices), integer_indices("put_along_axis", indices, x)
+    return PutAlongAxis.apply(x, indices, as_tensor(values, x.dtype, x), axis)
 
 
 def index_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Tensor:
@@ -375,9 +375,9 @@ def index_add(x: Any, indices: Any, updates: Any, axis: int = 0) -> Tensor:
         >>> weft.index_add([1.0, 1.0, 1.0], [0, 2, 2], [1.0, 2.0, 3.0]).tolist()
         [2.0, 1.0, 6.0]
     """
-    x, indices = as_tensor(x), integer_indices("index_add", indices)
+    x, indices = as_tensor(x, near=indices), integer_indices("index_add", indices, x)
     key = _C.IndexKey(_axis_key("index_add", x.ndim, axis, indices))
-    return UpdateItems.apply(x, key, as_tensor(updates, x.dtype), True)
+    return UpdateItems.apply(x, key, as_tensor(updates, x.dtype, x), True)
 
 
 # --- without gradient ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 
 from weft import _C, ops
 from weft.autograd.recording import Function, Node
+from weft.ops.operands import first_tensor
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
 
@@ -28,7 +29,9 @@ __all__ = [
 def _tensors(op: str, arrays: Any) -> list[Tensor]:
     if isinstance(arrays, Tensor) and arrays.ndim == 0:
         raise ValueError(f"{op}: give a list of tensors, got a single number")
-    return [as_tensor(a) for a in arrays]
+    arrays = list(arrays)
+    home = first_tensor(arrays)
+    return [as_tensor(a, near=home) for a in arrays]
 
 
 class Concatenate(Function):

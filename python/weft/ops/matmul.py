@@ -118,7 +118,7 @@ def matmul(x: Any, y: Any) -> Tensor:
         >>> weft.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
     """
-    return MatMul.apply(as_tensor(x), as_tensor(y))
+    return MatMul.apply(as_tensor(x, near=y), as_tensor(y, near=x))
 
 
 # --- a layer's product, in one kernel ------------------------------------------------------------
@@ -201,8 +201,9 @@ def linear(x: Any, kernel: Any, bias: Any = None, activation: str | None = None)
         >>> weft.ops.linear([[1.0, -2.0]], [[1.0, 2.0], [3.0, 0.5]], [0.5, 0.0], "relu").tolist()
         [[0.0, 1.0]]
     """
-    bias = None if bias is None else as_tensor(bias)
-    return Linear.apply(as_tensor(x), as_tensor(kernel), bias, activation)
+    x, kernel = as_tensor(x, near=kernel), as_tensor(kernel, near=x)
+    bias = None if bias is None else as_tensor(bias, near=x)
+    return Linear.apply(x, kernel, bias, activation)
 
 
 # --- products of vectors and of many axes --------------------------------------------------------
@@ -227,7 +228,7 @@ def dot(x: Any, y: Any) -> Tensor:
         >>> float(weft.dot([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]))
         32.0
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.ndim == 0 or y.ndim == 0:
         return ops.multiply(x, y)
     if y.ndim <= 2:
@@ -253,7 +254,7 @@ def inner(x: Any, y: Any) -> Tensor:
         >>> weft.inner([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.ndim == 0 or y.ndim == 0:
         return ops.multiply(x, y)
     return tensordot(x, y, ((-1,), (-1,)))
@@ -274,7 +275,7 @@ def outer(x: Any, y: Any) -> Tensor:
         >>> weft.outer([1.0, 2.0], [3.0, 4.0, 5.0]).tolist()
         [[3.0, 4.0, 5.0], [6.0, 8.0, 10.0]]
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     return ops.multiply(ops.reshape(x, (x.size, 1)), ops.reshape(y, (1, y.size)))
 
 
@@ -296,7 +297,7 @@ def vdot(x: Any, y: Any) -> Tensor:
         >>> float(weft.vdot([[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0], [2.0, 2.0]]))
         17.0
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.size != y.size:
         raise ValueError(
             f"vdot: x of shape {x.shape} has {x.size} elements and y of shape {y.shape} has "
@@ -325,7 +326,7 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
         >>> weft.vecdot([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if axis != -1:
         x, y = ops.moveaxis(x, axis, -1), ops.moveaxis(y, axis, -1)
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-1]:
@@ -382,7 +383,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
         >>> weft.tensordot(weft.ones((2, 3, 4)), weft.ones((4, 3, 5)), ([1, 2], [1, 0])).shape
         (2, 5)
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     x_sum, y_sum = _axes_to_sum(axes, x, y)
     x_sizes, y_sizes = [x.shape[a] for a in x_sum], [y.shape[a] for a in y_sum]
     if x_sizes != y_sizes:

@@ -95,8 +95,8 @@ def layer_norm(
     Source: Ba, Kiros, Hinton: Layer Normalization, arXiv 1607.06450.
     """
     x = as_tensor(x)
-    gamma = None if gamma is None else as_tensor(gamma)
-    beta = None if beta is None else as_tensor(beta)
+    gamma = None if gamma is None else as_tensor(gamma, near=x)
+    beta = None if beta is None else as_tensor(beta, near=x)
     if axis == -1 and x.ndim > 0:
         return LayerNorm.apply(x, gamma, beta, 1, epsilon)
     axes = sorted({normalize_axis("layer_norm", a, x.ndim) for a in axes_of(axis)})
@@ -180,8 +180,8 @@ def batch_norm(
     Source: Ioffe, Szegedy: Batch Normalization, arXiv 1502.03167.
     """
     x = as_tensor(x)
-    gamma = None if gamma is None else as_tensor(gamma)
-    beta = None if beta is None else as_tensor(beta)
+    gamma = None if gamma is None else as_tensor(gamma, near=x)
+    beta = None if beta is None else as_tensor(beta, near=x)
     if normalize_axis("batch_norm", axis, x.ndim) == x.ndim - 1:
         y, mean, variance = BatchNorm.apply(x, gamma, beta, epsilon)
         return y, mean, variance
@@ -252,9 +252,10 @@ def batch_normalization(
         >>> weft.batch_normalization([[1.0], [3.0]], [2.0], [1.0], epsilon=0.0).tolist()
         [[-1.0], [1.0]]
     """
-    x, mean, variance = as_tensor(x), as_tensor(mean), as_tensor(variance)
-    scale = None if scale is None else as_tensor(scale)
-    offset = None if offset is None else as_tensor(offset)
+    x = as_tensor(x)
+    mean, variance = as_tensor(mean, near=x), as_tensor(variance, near=x)
+    scale = None if scale is None else as_tensor(scale, near=x)
+    offset = None if offset is None else as_tensor(offset, near=x)
     if normalize_axis("batch_normalization", axis, x.ndim) == x.ndim - 1:
         return BatchNormInference.apply(x, mean, variance, scale, offset, epsilon)
     moved = ops.moveaxis(x, axis, -1)

@@ -14,18 +14,25 @@ _NUMBERS = (float, int, bool)
 def pair(x1: Any, x2: Any) -> tuple[Any, Any]:
     """Both operands as tensors, but a Python number beside a tensor stays a number.
 
-    So it does not widen the tensor's dtype.
+    So it does not widen the tensor's dtype. What is no tensor yet goes to where the other one is.
     """
     if not isinstance(x1, Tensor):
         x1 = x1 if type(x1) in _NUMBERS and isinstance(x2, Tensor) else _paired(x1, x2)
     if not isinstance(x2, Tensor) and type(x2) not in _NUMBERS:
-        x2 = as_tensor(x2)
+        x2 = as_tensor(x2, near=x1)
     return x1, x2
 
 
 def _paired(x1: Any, x2: Any) -> Any:
     """`x1` as a tensor, unless it is the number beside an array."""
-    return x1 if type(x1) in _NUMBERS and type(x2) not in _NUMBERS else as_tensor(x1)
+    if type(x1) in _NUMBERS and type(x2) not in _NUMBERS:
+        return x1
+    return as_tensor(x1, near=x2)
+
+
+def first_tensor(operands: Any) -> Tensor | None:
+    """The first tensor among operands: what is no tensor yet goes to where it is."""
+    return next((x for x in operands if isinstance(x, Tensor)), None)
 
 
 def keep_likes(ctx: Any, *operands: Any) -> None:

@@ -145,7 +145,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
     x = as_tensor(x)
     if weights is None:
         return mean(x, axis, keepdims)
-    weights = as_tensor(weights)
+    weights = as_tensor(weights, near=x)
     if weights.shape != x.shape:
         if not isinstance(axis, int) or weights.shape != (x.shape[axis],):
             raise ValueError(

@@ -13,9 +13,9 @@ from weft.tensor import Tensor, as_tensor
 __all__ = ["scatter", "scatter_update", "slice", "slice_update"]
 
 
-def _coordinate_key(op: str, indices: Any, ndim: int) -> Any:
+def _coordinate_key(op: str, indices: Any, ndim: int, near: Any) -> Any:
     """The key that rows of coordinates stand for."""
-    indices = integer_indices(op, indices)
+    indices = integer_indices(op, indices, near)
     depth = indices.shape[-1] if indices.ndim else 0
     if not 1 <= depth <= ndim:
         raise ValueError(
@@ -41,8 +41,8 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
 
     Follows keras.ops.scatter.
     """
-    values, shape = as_tensor(values), tuple(shape)
-    key = _coordinate_key("scatter", indices, len(shape))
+    values, shape = as_tensor(values, near=indices), tuple(shape)
+    key = _coordinate_key("scatter", indices, len(shape), values)
     start = Tensor(_C.full(shape, 0, values.dtype, values.device))
     return UpdateItems.apply(start, key, values, True)
 
@@ -68,9 +68,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     """
     if reduction not in (None, "add"):
         raise ValueError(f"scatter_update: reduction must be None or 'add', got {reduction!r}")
-    inputs = as_tensor(inputs)
-    key = _coordinate_key("scatter_update", indices, inputs.ndim)
-    updates = as_tensor(updates, inputs.dtype)
+    inputs = as_tensor(inputs, near=updates)
+    key = _coordinate_key("scatter_update", indices, inputs.ndim, inputs)
+    updates = as_tensor(updates, inputs.dtype, inputs)
     return UpdateItems.apply(inputs, key, updates, reduction == "add")
 
 
@@ -112,7 +112,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
 
     Follows keras.ops.slice_update.
     """
-    x = as_tensor(inputs)
-    updates = as_tensor(updates, x.dtype)
+    x = as_tensor(inputs, near=updates)
+    updates = as_tensor(updates, x.dtype, x)
     key = _C.IndexKey(_box("slice_update", x, start_indices, updates.shape))
     return UpdateItems.apply(x, key, updates, False)

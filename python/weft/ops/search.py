@@ -37,7 +37,11 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tenso
     """
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
-    return SearchSorted.apply(as_tensor(sorted_sequence), as_tensor(values), side == "right")
+    return SearchSorted.apply(
+        as_tensor(sorted_sequence, near=values),
+        as_tensor(values, near=sorted_sequence),
+        side == "right",
+    )
 
 
 def digitize(x: Any, bins: Any) -> Tensor:
@@ -79,7 +83,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Tensor:
     if x.size and ops.min(x).item() < 0:
         raise ValueError(f"bincount: x holds the negative number {ops.min(x).item()}")
     length = max(minlength, ops.max(x).item() + 1 if x.size else 0)
-    values = ops.ones(x.shape, "int64") if weights is None else as_tensor(weights)
+    values = ops.ones(x.shape, "int64") if weights is None else as_tensor(weights, near=x)
     return ops.index_add(ops.zeros((length,), values.dtype), x, values)
 
 
@@ -123,8 +127,9 @@ def histogram(
         >>> counts.tolist(), edges.tolist()
         ([2, 1, 1], [1.0, 2.0, 3.0, 4.0])
     """
-    bins = bins if isinstance(bins, int) else as_tensor(bins)
-    return Histogram.apply(as_tensor(x), bins, range)
+    x = as_tensor(x, near=bins)
+    bins = bins if isinstance(bins, int) else as_tensor(bins, near=x)
+    return Histogram.apply(x, bins, range)
 
 
 def _uniform_edges(x: Tensor, bins: int, ends: tuple[float, float] | None) -> Tensor:
@@ -202,7 +207,7 @@ def isin(x: Any, test_elements: Any) -> Tensor:
         >>> weft.isin([1, 2, 3], [3, 1]).tolist()
         [True, False, True]
     """
-    return IsIn.apply(as_tensor(x), as_tensor(test_elements))
+    return IsIn.apply(as_tensor(x, near=test_elements), as_tensor(test_elements, near=x))
 
 
 def corrcoef(x: Any) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.ops.operands import first_tensor
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -390,7 +391,8 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
         >>> [t.shape for t in weft.broadcast_arrays([[1], [2]], [1, 2, 3])]
         [(2, 3), (2, 3)]
     """
-    tensors = [as_tensor(a) for a in arrays]
+    home = first_tensor(arrays)
+    tensors = [as_tensor(a, near=home) for a in arrays]
     shape = _common_shape([t.shape for t in tensors])
     return [broadcast_to(t, shape) for t in tensors]
 

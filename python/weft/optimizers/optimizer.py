@@ -10,6 +10,7 @@ import numpy as np
 
 from weft import _C
 from weft.autograd import enable_grad, grad
+from weft.device import is_gpu
 from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.schedules.schedule import LearningRateSchedule
@@ -71,6 +72,7 @@ class Optimizer:
         self.loss_scale_factor: float | None = options["loss_scale_factor"]
         self.gradient_accumulation_steps: int | None = options["gradient_accumulation_steps"]
         self._iterations = _counter(self.name, "iteration")
+        self._count = _ReadBack(self._iterations)
         self._rate = Variable(0.0, dtype="float64", trainable=False, name="learning_rate")
         self._rate.path = f"{self.name}/learning_rate"
         self._source: LearningRateSchedule | Callable[[], Any] | None = None
@@ -120,7 +122,7 @@ class Optimizer:
     def _current_rate(self) -> float:
         if isinstance(self._source, LearningRateSchedule):
             if type(self._source).__call__ is LearningRateSchedule.__call__:
-                return self._source.value(self._iterations.item())
+                return self._source.value(self._count.read())
             return float(self._source(self._iterations.detach()))
         assert self._source is not None
         return float(self._source())
@@ -156,8 +158,12 @@ class Optimizer:
             self.gradient_accumulation_steps, "gradient_accumulator"
         )
         self._accumulated = _counter(self.name, "accumulated")
-        self._index()
+        self._accumulated_count = _ReadBack(self._accumulated)
         self.built = True
+        if self._trainable_variables:
+            self._follow()
+        else:
+            self._index()
 
     def _index(self) -> None:
         """What is derived from the variables, and made again after a copy."""
@@ -165,6 +171,14 @@ class Optimizer:
         self._positions = {key: i for i, key in enumerate(self._ids)}
         self._settings = self._make_settings()
         self._plan = self._make_plan(range(len(self._ids)))
+        self._first = self._trainable_variables[0]._data if self._ids else None
+
+    def _follow(self) -> None:
+        """Go to where the variables are: they were moved, or loaded elsewhere."""
+        device = self._trainable_variables[0]._data.device
+        for variable in self.variables:
+            variable.move_to(device)
+        self._index()
 
     def _slots_if(self, wanted: Any, name: str) -> list[Variable]:
         return [self._new_slot(v, name, 0.0) for v in self._trainable_variables] if wanted else []
@@ -256,7 +270,12 @@ class Optimizer:
                 break
         if not self.built:
             self.build(variables)
-        raw = [g._data if isinstance(g, Tensor) else as_tensor(g)._data for g in grads]
+        if self._ids and self._first is not self._trainable_variables[0]._data:
+            self._follow()
+        raw = [
+            g._data if isinstance(g, Tensor) else as_tensor(g, near=v)._data
+            for g, v in zip(grads, variables, strict=True)
+        ]
         chosen = None if list(map(id, variables)) == self._ids else self._find(variables)
         try:
             self._step(raw, variables, chosen)
@@ -270,7 +289,11 @@ class Optimizer:
             raw = self._pick(self._accumulators, chosen)
         if self._source is not None:
             _assign_number(self._rate, self._current_rate())
+        counts = self._source is not None or self.use_ema
+        steps_before = self._count.read() if counts else 0
         (self._plan if chosen is None else self._make_plan(chosen)).update(raw)
+        if counts:
+            self._count.wrote(steps_before + 1)
         if self.use_ema:
             self._update_averages(variables, chosen)
         for variable in variables:
@@ -339,14 +362,15 @@ class Optimizer:
         """Add gradients up; True when it is time to update with their mean."""
         assert self.gradient_accumulation_steps is not None
         steps = self.gradient_accumulation_steps
-        count = (self._accumulated.item() + 1) % steps
+        count = (self._accumulated_count.read() + 1) % steps
         _assign_number(self._accumulated, count)
+        self._accumulated_count.wrote(count)
         scale = 1 / steps
         _C.scaled_add(raw, self._pick(self._accumulators, chosen), 1.0, scale)
         return bool(count == 0)
 
     def _update_averages(self, variables: list[Variable], chosen: list[int] | None) -> None:
-        step = self._iterations.item()  # this update included
+        step = self._count.read()  # this update included
         keep = self.ema_momentum if step > 1 else 0.0
         raw, averages = [v._data for v in variables], self._pick(self._averages, chosen)
         _C.scaled_add(raw, averages, keep, 1 - keep)
@@ -449,7 +473,7 @@ class Optimizer:
             variable.assign(store[str(i)])
 
     def __getstate__(self) -> dict[str, Any]:
-        rebuilt = ("_plan", "_settings", "_positions", "_ids")
+        rebuilt = ("_plan", "_settings", "_positions", "_ids", "_first")
         return {k: v for k, v in self.__dict__.items() if k not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -470,5 +494,31 @@ def _counter(owner: str, name: str) -> Variable:
     return counter
 
 
+class _ReadBack:
+    """The number in a variable, read back from a GPU only after somebody else wrote it."""
+
+    def __init__(self, variable: Variable) -> None:
+        self._variable = variable
+        self._known: tuple[Any, int, int] | None = None  # array, its version, value
+
+    def read(self) -> int:
+        array = self._variable._data
+        if not is_gpu(array.device):
+            return int(array.item())
+        known = self._known
+        if known is None or known[0] is not array or known[1] != array.version:
+            self._known = known = (array, array.version, int(array.item()))
+        return known[2]
+
+    def wrote(self, value: int) -> None:
+        """Note a value that was just written."""
+        array = self._variable._data
+        self._known = (array, array.version, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_variable": self._variable, "_known": None}
+
+
 def _assign_number(variable: Variable, value: float) -> None:
-    _C.copy_into(_C.from_numpy(np.asarray(value, variable.numpy().dtype)), variable._data)
+    number = _C.from_numpy(np.asarray(value, str(variable.dtype)))
+    _C.copy_into(_C.to_device(number, variable._data.device), variable._data)

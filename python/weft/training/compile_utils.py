@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from weft import _C
+from weft.device import gpu_in_use, is_gpu
 from weft.errors import did_you_mean
 from weft.tensor import Tensor
 
@@ -12,7 +15,16 @@ Logs = dict[str, Any]
 
 
 class Average:
-    """The mean of the losses of an epoch, each batch counted by its rows; in float64."""
+    """The mean of the losses of an epoch, each batch counted by its rows; in float64.
+
+    A loss on a GPU is kept and read later, many at a time: reading one waits for all work queued
+    before it.
+
+    Attributes:
+        not_finite: ``(batch, loss)`` of the first loss read that is not finite.
+    """
+
+    READ_EVERY = 64  # batches, so that training stops soon after a loss that is not finite
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -22,14 +34,36 @@ class Average:
         """Forget everything."""
         self.total = 0.0
         self.rows = 0.0
+        self.batches = 0
+        self.not_finite: tuple[int, float] | None = None
+        self._unread: list[tuple[Any, float]] = []
 
-    def update_state(self, value: float, rows: float = 1.0) -> None:
-        """Add the mean of `rows` rows."""
-        self.total += float(value) * rows
+    def update_state(self, value: Any, rows: float = 1.0) -> None:
+        """Add the mean of `rows` rows: a number, or a tensor that may be read later."""
         self.rows += rows
+        if isinstance(value, Tensor):
+            self._unread.append((value._data, rows))
+            if len(self._unread) >= self.READ_EVERY:
+                self._read()
+        else:
+            self.total += float(value) * rows
+            self.batches += 1
+
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        arrays = [_C.reshape(array, (1,)) for array, _ in self._unread]
+        values = _C.concatenate(arrays, 0).numpy().tolist()
+        for value, (_, rows) in zip(values, self._unread, strict=True):
+            if self.not_finite is None and not math.isfinite(value):
+                self.not_finite = (self.batches, value)
+            self.total += value * rows
+            self.batches += 1
+        self._unread = []
 
     def result(self) -> float:
         """The mean so far; 0 before the first batch."""
+        self._read()
         return self.total / self.rows if self.rows else 0.0
 
     @property
@@ -39,6 +73,32 @@ class Average:
 
     def __repr__(self) -> str:
         return f"<Average {self.name}={self.result():.4g}>"
+
+
+class Deferred:
+    """A logged number that is computed when somebody looks at it."""
+
+    size = 1
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self._read = read
+
+    def item(self) -> float:
+        """The number, as it is now."""
+        return float(self._read())
+
+    __float__ = item
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec)
+
+    def __repr__(self) -> str:
+        return repr(self.item())
+
+
+def to_count(loss: Tensor) -> Any:
+    """What `Average` counts of a loss: a number, but on a GPU the tensor itself."""
+    return loss if gpu_in_use() and is_gpu(loss._data.device) else loss.item()
 
 
 def spread(value: Any, names: list[str], what: str) -> list[Any]:
@@ -195,7 +255,7 @@ class CompiledLoss:
                 continue
             loss = term.loss(truth, prediction, weight)
             rows = prediction.shape[0] if prediction.ndim else 1
-            term.tracker.update_state(loss.item(), rows)
+            term.tracker.update_state(to_count(loss), rows)
             loss = loss if term.weight is None else loss * term.weight
             total = loss if total is None else total + loss
         if total is None:
@@ -354,10 +414,13 @@ class CompiledMetrics:
             for _, metric in output:
                 metric.update_state(truths[i], predictions[i], sample_weight=weights[i])
 
-    def add_results(self, logs: Logs) -> None:
-        """Put the values of the metrics into `logs`."""
+    def add_results(self, logs: Logs, deferred: bool = False) -> None:
+        """Put the values of the metrics into `logs`; `deferred` leaves weft's own unread."""
         for output in self.outputs:
             for name, metric in output:
+                if deferred and type(metric).__module__.startswith("weft."):
+                    logs[name] = Deferred(metric.result)
+                    continue
                 value = metric.result()
                 if isinstance(value, dict):
                     logs.update(value)

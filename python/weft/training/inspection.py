@@ -14,6 +14,8 @@ import numpy as np
 from weft.autograd import no_grad
 from weft.data.arrays import map_structure, named_leaves
 from weft.data.sources import Source, unpack
+from weft.device import current_device
+from weft.placement import place
 from weft.tensor import Tensor
 from weft.training import checks, labels
 from weft.training.compile_utils import by_output
@@ -170,7 +172,7 @@ def known_outputs(model: Any, first_batch: Callable[[], Any]) -> list[Output]:
     if own_step(model):
         return []  # its `call` may mean something else, or not exist
     x, _, _ = unpack(first_batch())
-    row = map_structure(lambda t: t[:1], x)
+    row = place(map_structure(lambda t: t[:1], x), current_device())
     with no_grad():
         return outputs_of(model, model(row, training=False))
 
@@ -232,6 +234,11 @@ class Explainer:
         from weft.training.diagnosis import explain
 
         raise ValueError(explain(self.model, loss, data, self.position))
+
+    def at(self, batch: int, loss: float, data: Any) -> None:
+        """Raise for an earlier batch, whose loss was read just now; `data` is the last batch."""
+        self.position.batch = batch
+        self(loss, data)
 
     def check(self, logs: dict[str, Any], data: Any) -> None:
         """Look at the logged loss of a `train_step` that counts its loss itself."""

@@ -10,7 +10,13 @@ from weft.autograd import grad, no_grad
 from weft.data.sources import unpack
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
-from weft.training.compile_utils import Average, CompiledLoss, CompiledMetrics
+from weft.training.compile_utils import (
+    Average,
+    CompiledLoss,
+    CompiledMetrics,
+    Deferred,
+    to_count,
+)
 from weft.training.outputs import output_names
 
 Logs = dict[str, Any]
@@ -33,6 +39,8 @@ class Compiled:
         self.own_losses = False  # whether the model's class defines `losses`
         self.takes_training: bool | None = None  # whether an overridden compute_loss does
         self.checked: Any = None  # kind of the last batch that was checked
+        self.deferred = False  # whether logs are read from a GPU when somebody looks at them
+        self.last_batch: Any = None  # of a step whose loss is not read yet
 
 
 class Step:
@@ -170,7 +178,7 @@ class Step:
         y_pred = self(x, training=False)
         if self._has_loss():
             loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=False)
-            self._compiled.loss_tracker.update_state(loss.item(), _rows(x))
+            self._compiled.loss_tracker.update_state(to_count(loss), _rows(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -227,13 +235,14 @@ class Step:
         """The current value of every metric, by name."""
         compiled = self._compiled
         logs: Logs = {}
+        deferred = compiled.deferred
         if self._has_loss() or compiled.loss_tracker.rows:
-            logs["loss"] = compiled.loss_tracker.result()
+            logs["loss"] = Deferred(self._mean_loss) if deferred else self._mean_loss()
         if compiled.loss is not None:
             for tracker in compiled.loss.trackers:
-                logs[tracker.name] = tracker.result()
+                logs[tracker.name] = Deferred(tracker.result) if deferred else tracker.result()
         for group in compiled.given_metrics:
-            group.add_results(logs)
+            group.add_results(logs, deferred)
         for metric in self._own_metrics():
             value = metric.result()
             logs.update(value if isinstance(value, dict) else {metric.name: value})
@@ -291,10 +300,23 @@ class Step:
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
-        value = loss.item()
-        if self._explain_loss is not None and not math.isfinite(value):
+        value = to_count(loss)
+        if self._compiled.deferred:
+            self._compiled.last_batch = data
+        elif self._explain_loss is not None and not math.isfinite(value):
             self._explain_loss(value, data)
         self._compiled.loss_tracker.update_state(value, _rows(x))
+        if self._compiled.loss_tracker.not_finite is not None:
+            self._mean_loss()
+
+    def _mean_loss(self) -> float:
+        """The mean loss so far; one that is not finite and was read just now is explained."""
+        tracker = self._compiled.loss_tracker
+        value: float = tracker.result()
+        if tracker.not_finite is not None and self._explain_loss is not None:
+            batch, loss = tracker.not_finite
+            self._explain_loss.at(batch, loss, self._compiled.last_batch)
+        return value
 
     def _variables_to_train(self) -> list[Any]:
         """The trainable variables, looked up once: walking a deep model at each step is slow."""

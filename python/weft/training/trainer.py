@@ -14,6 +14,7 @@ import numpy as np
 from weft.autograd import no_grad
 from weft.callbacks.callback import CallbackList, as_numbers
 from weft.data.sources import Epochs, Source, make_source, tensors
+from weft.placement import at_home
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
 from weft.training.step import Logs, Step
@@ -24,6 +25,7 @@ class Trainer(Step):
 
     # --- fit -------------------------------------------------------------------------------------
 
+    @at_home(automatic=True)
     def fit(
         self,
         x: Any = None,
@@ -209,6 +211,7 @@ class Trainer(Step):
 
     # --- evaluate and predict --------------------------------------------------------------------
 
+    @at_home()
     def evaluate(
         self,
         x: Any = None,
@@ -264,6 +267,7 @@ class Trainer(Step):
         run.on_test_end(logs)
         return logs
 
+    @at_home()
     def predict(
         self,
         x: Any,
@@ -325,6 +329,7 @@ class Trainer(Step):
 
     # --- single batches --------------------------------------------------------------------------
 
+    @at_home()
     def train_on_batch(
         self,
         x: Any,
@@ -356,6 +361,7 @@ class Trainer(Step):
         self.train_on_batch(x, y, sample_weight)
         return self
 
+    @at_home()
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -368,6 +374,7 @@ class Trainer(Step):
             logs = as_numbers(self.test_step(data))
         return logs if return_dict else _in_order(logs)
 
+    @at_home()
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         with no_grad():

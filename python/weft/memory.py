@@ -1,0 +1,82 @@
+"""Who holds a device's memory: live tensors, and what was saved for gradients."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from weft import _C
+from weft.autograd.recording import Node
+from weft.tensor import Tensor
+from weft.variable import Variable
+
+
+def holders(device: str) -> list[tuple[int, str]]:
+    """``(bytes, what it is)`` of everything on a device that Python can reach, largest first.
+
+    Memory that several tensors share counts once. What operations saved for their gradients is
+    summed up for each kind of operation.
+
+    Example:
+        >>> import weft
+        >>> from weft.memory import holders
+        >>> with weft.device("sim"):
+        ...     x = weft.zeros((1000, 10))
+        >>> (40000, "tensor of shape (1000, 10), float32") in holders("sim")
+        True
+    """
+    seen: set[int] = set()
+    found: list[tuple[int, str]] = []
+    saved: Counter[str] = Counter()
+    objects = [o for o in gc.get_objects() if isinstance(o, (Tensor, Node))]
+    # Variables have the best names, so of shared memory they are the holders.
+    objects.sort(key=lambda o: 2 if isinstance(o, Node) else 1 - isinstance(o, Variable))
+    for item in objects:
+        for array, what in _arrays(item):
+            if array.device != device or array.storage_id in seen:
+                continue
+            seen.add(array.storage_id)
+            if isinstance(item, Node):
+                saved[what] += array.size * array.dtype.itemsize
+            else:
+                found.append((array.size * array.dtype.itemsize, what))
+    found.extend((size, what) for what, size in saved.items())
+    return sorted(_together(found), key=lambda holder: -holder[0])
+
+
+def _together(found: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Equal holders as one: a loop that forgets to let go makes hundreds of them."""
+    sizes: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for size, what in found:
+        sizes[what] += size
+        counts[what] += 1
+    for what, size in sizes.items():
+        yield size, what if counts[what] == 1 else f"{counts[what]} x {what}"
+
+
+def _arrays(item: Any) -> Iterator[tuple[Any, str]]:
+    if isinstance(item, Node):
+        for kept in item._saved or ():
+            if kept is not None:
+                array = kept[0]._data if isinstance(kept[0], Tensor) else kept[0]
+                yield array, f"saved for gradients of {item.function.name}"
+        return
+    array = item.__dict__.get("_data")
+    if isinstance(array, _C.Tensor):
+        name = f"variable {item.path!r}" if isinstance(item, Variable) else "tensor"
+        yield array, f"{name} of shape {array.shape}, {array.dtype}"
+
+
+def report(device: str, top: int = 5) -> str:
+    """A sentence that names the largest holders of a device's memory, empty if there are none."""
+    largest = [h for h in holders(device) if h[0] > 0][:top]
+    if not largest:
+        return ""
+    listed = "; ".join(f"{what}: {size / 2**20:.4g} MiB" for size, what in largest)
+    return f". The largest: {listed}"
+
+
+_C.set_memory_report(report)
