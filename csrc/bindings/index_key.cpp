@@ -87,8 +87,7 @@ void add_item(IndexKey& key, PyObject* object) {
   py::object keep_alive;
   if (const Tensor* index = raw_tensor(object, keep_alive)) {
     if (index->ndim() == 0 && is_integer(index->dtype()) && !index->is_meta()) {
-      const Tensor value = cast(*index, DType::int64);
-      return key.add(IndexItem{Kind::integer, *value.data_as<int64_t>()});
+      return key.add(IndexItem{Kind::integer, read<int64_t>(cast(*index, DType::int64))});
     }
     return key.add(*index);
   }

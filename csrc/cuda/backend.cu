@@ -340,7 +340,8 @@ class CudaBackend final : public Backend {
     if (note.kind == ErrorNote::none) return;
     *state.note = {};
     if (note.kind == ErrorNote::index)
-      fail(ErrorKind::index, "index ", note.value, " is out of range for an axis with size ",
+      fail(ErrorKind::index, "index ", note.value, " is out of range for ",
+           note.axis < 0 ? "an axis" : "axis " + std::to_string(note.axis), " with size ",
            note.limit, " (an earlier operation on this device; the values it made are not valid)");
     fail(ErrorKind::value, "label ", note.value, " is not the number of a class: with ", note.limit,
          " classes labels are integers from 0 to ", note.limit - 1,

@@ -14,14 +14,16 @@ int current_device();
 struct ErrorNote {
   enum Kind : int { none, index, label };
   int kind;
+  int axis;  // -1: not known
   int64_t value, limit;
 };
 ErrorNote* error_note();  // as the current device sees it
 
 // Only the first note is kept.
 __device__ inline void leave_note(ErrorNote* note, ErrorNote::Kind kind, int64_t value,
-                                  int64_t limit) {
+                                  int64_t limit, int axis = -1) {
   if (atomicCAS(&note->kind, ErrorNote::none, kind) != ErrorNote::none) return;
+  note->axis = axis;
   note->value = value;
   note->limit = limit;
 }

@@ -48,6 +48,9 @@ struct Violation {
 Violation add_offsets(const Tensor& index, const Tensor& grid, const IndexOffsetsParams& params,
                       const Tensor& offsets) {
   if (offsets.is_meta() || offsets.size() == 0) return {false, 0};
+  // Needs no look at the indices; and a GPU, which goes on with index 0, would have none to take.
+  check_index(params.size > 0 || !is_gpu(offsets.device()),
+              "an axis of size 0 has no elements, so no index is in range");
   const bool wait = !is_gpu(offsets.device());
   const Tensor error = wait ? Tensor::empty({2}, DType::int64) : Tensor();
   launch(kernels::index_offsets, DType::int64, params, {0, bytes_of(index) + bytes_of(offsets)},
@@ -137,21 +140,26 @@ class Planner {
   }
   void add_tensor(const Tensor& index) {
     begin_run();
-    if (!is_mask(index)) return add_walk(index);
+    if (!is_mask(index)) return add_walk(at_hand(index));
     check_type(!index.is_meta(), "a boolean mask on the meta device has no values to count");
     for (int i = 0; i < index.ndim(); i++)
       check_index(index.dim(i) == x_.dim(axis_ + i), "boolean mask of shape ", index.shape(),
                   " does not fit the tensor of shape ", x_.shape(), ": axis ", axis_ + i,
                   " has size ", x_.dim(axis_ + i), ", the mask has ", index.dim(i));
     if (index.ndim() == 0) {  // a new axis of length 1 or 0
-      const Tensor none = full({read<bool>(index) ? 1 : 0}, 0, DType::int64, index.device());
+      const Tensor none = full({read<bool>(index) ? 1 : 0}, 0, DType::int64, x_.device());
       walks_.push_back({none, axis_, 1, 0});
       return;
     }
-    const Tensor coordinates = nonzero(index);
+    const Tensor coordinates = at_hand(nonzero(index));
     const int64_t count = coordinates.dim(1);
     for (int i = 0; i < index.ndim(); i++)
       add_walk(coordinates.view({count}, {1}, coordinates.offset() + i * coordinates.stride(0)));
+  }
+  // Lists and NumPy arrays become indices on the CPU; they follow the tensor they index.
+  Tensor at_hand(const Tensor& index) const {
+    const bool moves = index.device().type == DeviceType::cpu && is_gpu(x_.device());
+    return moves ? to_device(index, x_.device()) : index;
   }
   void add_walk(const Tensor& index) {
     walks_.push_back({index, axis_, x_.dim(axis_), x_.stride(axis_)});
@@ -182,8 +190,8 @@ class Planner {
     bool accumulate = false;
     for (const Walk& walk : walks_) {
       const Tensor index = broadcast_to(walk.index, plan.index_shape);
-      const Violation bad =
-          add_offsets(index, Tensor(), {walk.size, walk.stride, true, accumulate}, plan.offsets);
+      const Violation bad = add_offsets(
+          index, Tensor(), {walk.size, walk.stride, true, accumulate, walk.axis}, plan.offsets);
       if (bad.found) checked_index(bad.index, walk.axis, walk.size);
       accumulate = true;
     }
@@ -271,7 +279,8 @@ AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axi
   grid = x.view(shape, grid_strides, x.offset());
   const Tensor index = broadcast_to(cast(indices, DType::int64), shape, op);
   const Tensor offsets = Tensor::empty(shape, DType::int64, x.device());
-  const Violation bad = add_offsets(index, grid, {x.dim(at), x.stride(at), true, false}, offsets);
+  const Violation bad =
+      add_offsets(index, grid, {x.dim(at), x.stride(at), true, false, at}, offsets);
   if (bad.found) checked_index(bad.index, at, x.dim(at));
   return {x.view({}, {}, x.offset()), try_reshape(offsets, {offsets.size()}), shape};
 }
@@ -415,8 +424,8 @@ Tensor one_hot(const Tensor& labels, int64_t classes, int64_t axis, DType dtype)
   grid_strides.erase(at);
   const Tensor grid = y.view(labels.shape(), grid_strides, y.offset());
   const Tensor offsets = Tensor::empty(labels.shape(), DType::int64, labels.device());
-  const Violation bad =
-      add_offsets(cast(labels, DType::int64), grid, {classes, y.stride(at), false, false}, offsets);
+  const Violation bad = add_offsets(cast(labels, DType::int64), grid,
+                                    {classes, y.stride(at), false, false, at}, offsets);
   check(!bad.found, "one_hot: label ", bad.index, " is outside the ", classes,
         " classes, which are numbered 0 to ", classes - 1);
   const Tensor flat = try_reshape(offsets, {offsets.size()});

@@ -17,6 +17,7 @@ struct IndexOffsetsParams {
   int64_t stride;  // of that axis
   bool wrap;
   bool accumulate;  // add to what offsets hold already (the second, third... index)
+  int axis;         // the indexed axis, for messages
 };
 
 namespace kernels {
