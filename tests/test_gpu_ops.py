@@ -58,6 +58,12 @@ def test_values_in_every_memory_layout(case, layout, gpu):
         check.compare(case, call, actual, check.expect(case, call, case.dtypes[0]))
 
 
+def weights_like(result):
+    """1, 2, 3, ...: weights that differ, or a gradient in a wrong place would not show."""
+    count = weft.arange(1.0, result.size + 1, dtype=result.dtype, device=result.device)
+    return weft.reshape(count, result.shape)
+
+
 def gradients(case, call, device):
     """The gradients of the sum of all results by every float argument, in float64."""
     structure = (call.args, tuple(call.kwargs.values()))
@@ -73,9 +79,8 @@ def gradients(case, call, device):
     with weft.device(device):
         args, values = map_arrays(convert, structure)
         results = check.as_list(case.op(*args, **dict(zip(call.kwargs, values, strict=True))))
-        # Weights that differ from element to element, or a wrong place would not show.
         total = sum(
-            (r * weft.reshape(weft.arange(1.0, r.size + 1, dtype=r.dtype), r.shape)).sum()
+            (r * weights_like(r)).sum()
             for r in results
             if r.requires_grad
         )

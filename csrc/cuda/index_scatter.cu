@@ -138,8 +138,8 @@ __global__ void __launch_bounds__(kThreads)
   uint32_t owner = a.owners[ends.begin];
   T sum = 0;
   for (uint32_t first = ends.begin; first < ends.end; first += kAhead) {
-    uint32_t owners[kAhead];
-    T values[kAhead];
+    uint32_t owners[kAhead] = {};
+    T values[kAhead] = {};
     UNROLL for (int k = 0; k < kAhead; k++) if (first + k < ends.end) {
       owners[k] = a.owners[first + k];
       values[k] = a.values[a.order[first + k] * a.value_stride + at[0]];
