@@ -154,14 +154,14 @@ def softmax_cross_entropy(
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931, 0.0]
     """
-    x = as_tensor(logits)
+    x = as_tensor(logits, near=labels)
     return SoftmaxCrossEntropy.apply(
         x, _labels(labels, x), float(label_smoothing), ignore_class, 0.0
     )
 
 
 def _labels(labels: Any, x: Tensor) -> Tensor:
-    y = as_tensor(labels)
+    y = as_tensor(labels, near=x)
     return y.astype(x.dtype) if y.shape == x.shape and y.dtype != x.dtype else y
 
 
@@ -193,9 +193,9 @@ def sparse_categorical_crossentropy(
 
     Follows keras.ops.sparse_categorical_crossentropy.
     """
-    x = as_tensor(output)
+    x = as_tensor(output, near=target)
     x = _to_last(x, axis)
-    y = as_tensor(target)
+    y = as_tensor(target, near=x)
     if y.ndim == x.ndim and y.shape[axis] == 1:
         y = ops.squeeze(y, axis)
     if y.shape != x.shape[:-1]:
@@ -232,7 +232,7 @@ def categorical_crossentropy(
 
     Follows keras.ops.categorical_crossentropy.
     """
-    x, y = as_tensor(output), as_tensor(target)
+    x, y = as_tensor(output, near=target), as_tensor(target, near=output)
     if y.shape != x.shape:
         raise ValueError(
             f"categorical_crossentropy: predictions of shape {x.shape} need targets of the same "
@@ -370,7 +370,8 @@ def pointwise_loss(
         >>> weft.pointwise_loss("squared_error", [[1.0, 2.0]], [[1.0, 4.0]]).tolist()
         [2.0]
     """
-    x, y = as_tensor(predictions), as_tensor(targets)
+    x = as_tensor(predictions, near=targets)
+    y = as_tensor(targets, near=x)
     if not x.dtype.is_floating:
         x = x.astype("float32")
     y = y if y.dtype == x.dtype else y.astype(x.dtype)
