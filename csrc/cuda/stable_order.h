@@ -243,7 +243,7 @@ class StableOrder {
     uint32_t *other_owners = order_ + count, *other_order = other_owners + count;
     const uint32_t* values = nullptr;
     const dim3 block(kOrderThreads);
-    for (int shift = 0; shift < std::bit_width(count - 1); shift += 8) {
+    for (int shift = 0; shift < static_cast<int>(std::bit_width(count - 1)); shift += 8) {
       const SortPass pass{owners_,      values, other_owners, other_order,
                           counts.get(), count,  tiles,        shift};
       gpu::launch(count_digits_kernel, dim3(tiles), block, 0, stream(), pass);

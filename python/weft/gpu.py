@@ -200,9 +200,9 @@ class Runtime:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.Stream: Any = type("Stream", (Stream,), {"kind": kind, "__doc__": Stream.__doc__})
         self.Event: Any = type("Event", (Event,), {"kind": kind, "__doc__": Event.__doc__})
-        self.Stream._event_type = self.Event
+        of_streams = {"kind": kind, "_event_type": self.Event, "__doc__": Stream.__doc__}
+        self.Stream: Any = type("Stream", (Stream,), of_streams)
 
     def device_count(self) -> int:
         """How many devices there are; 0 where they cannot be used (see `why_unavailable`)."""
