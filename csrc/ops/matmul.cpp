@@ -101,7 +101,9 @@ void launch_product(const Tensor& x, const Tensor& y, const Tensor& bias, const 
     }
   }
   const int64_t flops = 2 * out.size() * x.dim(-1);
-  launch(kernels::matmul, c.dtype(), params, {flops, bytes_of(x) + bytes_of(y) + bytes_of(out)},
+  MatmulParams chosen = params;
+  chosen.variant = matmul_variant();
+  launch(kernels::matmul, x.dtype(), chosen, {flops, bytes_of(x) + bytes_of(y) + bytes_of(out)},
          {&a, &b, &bias}, {&c});
 }
 

@@ -4,12 +4,15 @@
 #include "core/kernel.h"
 #include "core/tensor.h"
 #include "ops/activation.h"
+#include "ops/matmul_variant.h"
 
 namespace weft {
 
 struct MatmulParams {
   Activation activation = Activation::none;
   bool accumulate = false;  // add to what the output holds
+  // For GPUs; the CPU has kernels by instruction set.
+  MatmulVariant variant = MatmulVariant::automatic;
 };
 
 namespace kernels {

@@ -41,7 +41,7 @@ from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
 
 # isort: split
-from weft import callbacks, data, datasets
+from weft import callbacks, data, datasets, kernels
 
 # isort: split
 from weft import constraints, initializers, losses, metrics, optimizers, random, regularizers, utils

@@ -1,0 +1,146 @@
+"""Every kernel of the GPU's matrix product against float64 NumPy.
+
+What one OpCase cannot reach: each variant on the same problems, outputs in the middle of a larger
+buffer, accumulation, sums split along k, and what the precision of float32 products allows.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import weft
+from weft import _C, kernels, ops
+
+EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "tf32": 2.0**-10, "float16": 2.0**-10}
+EPS["bfloat16"] = 2.0**-7
+SIMT = ["simt_32x32", "simt_64x64", "simt_128x128"]
+SENTINEL = 113.0
+
+
+def on_device(values, gpu, layout="rows", pad=0):
+    """The values as a view of a larger tensor: rows or columns contiguous, or neither."""
+    if layout == "columns":
+        return ops.swapaxes(on_device(values.swapaxes(-1, -2), gpu, "rows", pad), -1, -2)
+    *lead, m, n = values.shape
+    step = 2 if layout == "strided" else 1
+    big = np.full((*lead, m, step * n + pad), SENTINEL, values.dtype)
+    big[..., pad : pad + step * n : step] = values
+    return weft.tensor(big, device=gpu)[..., pad : pad + step * n : step]
+
+
+def bound(x, y, dtype, out_dtype, extra=0.0):
+    """The error that rounding allows: of the factors, of k sums in float, and of the result."""
+    k = x.shape[-1]
+    factors = {"tf32": 2 * EPS["tf32"]}.get(dtype, 0.0)
+    sums = (k + 2) * (EPS["float64"] if dtype == "float64" else EPS["float32"])
+    scale = np.abs(x) @ np.abs(y) + extra
+    return (factors + sums) * scale + EPS[out_dtype] * scale
+
+
+def check(gpu, rng, m, n, k, dtype="float32", layouts=("rows", "rows"), pad=0, lead=((), ())):
+    kind = "float32" if dtype in ("tf32", "bfloat16") else dtype
+    x = on_device(rng.standard_normal((*lead[0], m, k)).astype(kind), gpu, layouts[0], pad)
+    y = on_device(rng.standard_normal((*lead[1], k, n)).astype(kind), gpu, layouts[1], pad)
+    if dtype == "bfloat16":
+        x, y = x.astype("bfloat16"), y.astype("bfloat16")
+    result = x @ y
+    assert result.device == gpu
+    x64, y64 = (np.asarray(t.astype("float64").numpy()) for t in (x, y))
+    error = np.abs(result.astype("float64").numpy() - x64 @ y64)
+    allowed = bound(x64, y64, dtype, "float32" if dtype == "tf32" else dtype)
+    assert error.shape == allowed.shape
+    assert (error <= allowed).all(), (m, n, k, dtype, layouts, pad, error.max())
+
+
+LAYOUTS = list(itertools.product(("rows", "columns"), repeat=2))
+
+
+@pytest.mark.parametrize("layouts", [*LAYOUTS, ("strided", "rows")], ids="-".join)
+@pytest.mark.parametrize("variant", SIMT)
+def test_tiles_of_ordinary_units(variant, layouts, gpu):
+    rng = np.random.default_rng(LAYOUTS.index(layouts) if layouts in LAYOUTS else 9)
+    with kernels.matmul.use(variant):
+        for m, n, k in rng.integers(1, 200, (4, 3)).tolist():
+            for dtype in ("float32", "float64")[: 1 + (variant != "simt_128x128")]:
+                check(gpu, rng, m, n, k, dtype, layouts, pad=m % 4)
+        check(gpu, rng, 128, 64, 32, "float32", layouts)  # no edges
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors(dtype, gpu):
+    rng = np.random.default_rng(3)
+    with kernels.matmul.use("gemv"):
+        for layouts in LAYOUTS:
+            for length, k in [(1, 1), (5, 3), (9, 257), (40, 3000), (300, 70), (1, 5000)]:
+                check(gpu, rng, length, 1, k, dtype, layouts, pad=k % 3)
+                check(gpu, rng, 1, length, k, dtype, layouts, pad=k % 3)
+        check(gpu, rng, 5, 1, 40, dtype, lead=((3, 2), (2,)))
+        check(gpu, rng, 1, 6, 40, dtype, lead=((2,), (3, 1)))
+
+
+@pytest.mark.parametrize("variant", ["automatic", "simt_32x32", "simt_64x64"])
+def test_batches_are_broadcast(variant, gpu):
+    rng = np.random.default_rng(4)
+    with kernels.matmul.use(variant):
+        for lead in [((3,), (3,)), ((2, 1), (1, 3)), ((), (4,)), ((2, 3), (3,)), ((1,), (1,))]:
+            for layouts in LAYOUTS:
+                check(gpu, rng, 9, 7, 33, lead=lead, layouts=layouts)
+
+
+@pytest.mark.parametrize("m, n, k", [(3, 5, 2000), (40, 8, 1500), (33, 33, 1025)])
+def test_long_sums_are_split_the_same_way_every_time(m, n, k, gpu):
+    rng = np.random.default_rng(5)
+    for lead in [((), ()), ((2,), (2,))]:
+        check(gpu, rng, m, n, k, lead=lead)
+    x, y = (weft.tensor(rng.standard_normal(s), device=gpu) for s in ((m, k), (k, n)))
+    assert (x @ y).tolist() == (x @ y).tolist()
+
+
+@pytest.mark.parametrize("k", [0, 1, 40, 1500])
+@pytest.mark.parametrize("variant", ["automatic", "simt_32x32", "simt_64x64"])
+def test_bias_activation_and_accumulation(variant, k, gpu):
+    rng = np.random.default_rng(6)
+    for m, n in [(37, 9), (5, 1), (1, 70)]:
+        x, w, b = (rng.standard_normal(s) for s in ((m, k), (k, n), (n,)))
+        x[0, :1] = np.nan  # a ReLU keeps it
+        expected = np.maximum(x @ w + b, 0)
+        with kernels.matmul.use(variant):
+            y = ops.linear(*(weft.tensor(a, device=gpu) for a in (x, w, b)), activation="relu")
+            np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12, atol=1e-11)
+
+            buffer = weft.full((m + 2, n + 3), SENTINEL, "float64", gpu)
+            inside = np.full((m + 2, n + 3), SENTINEL)
+            out = buffer[1:-1, 1:-2]
+            _C.matmul_into(
+                weft.tensor(x, device=gpu)._data, weft.tensor(w, device=gpu)._data, out._data, True
+            )
+        inside[1:-1, 1:-2] += x @ w
+        np.testing.assert_allclose(buffer.numpy(), inside, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint32", "int64", "uint64"])
+def test_integers_wrap_around(dtype, gpu):
+    rng = np.random.default_rng(7)
+    for m, n, k in [(1, 1, 1), (33, 40, 17), (3, 70, 5), (4, 4, 0)]:
+        x = rng.integers(0, 2 if dtype == "bool" else 120, (2, m, k)).astype(dtype)
+        y = rng.integers(0, 2 if dtype == "bool" else 120, (n, k)).astype(dtype)
+        result = weft.tensor(x, device=gpu) @ weft.tensor(y, device=gpu).T
+        np.testing.assert_array_equal(result.numpy(), x @ y.T)
+
+
+def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu):
+    names = [v.name for v in kernels.matmul.variants()]
+    assert names[0] == "automatic" and len(set(names)) == len(names) == len(_C.matmul_variants())
+    x = weft.ones((3, 3), device=gpu)
+    with pytest.raises(ValueError, match=r"unknown variant 'simt_32x23'.*simt_32x32"):
+        kernels.matmul.use("simt_32x23")
+    with kernels.matmul.use("gemv"), pytest.raises(ValueError, match="neither factor is a vector"):
+        x @ x
+    with kernels.matmul.use("simt_128x128"):
+        with pytest.raises(ValueError, match=r"simt_128x128.*float64.*no kernel for this dtype"):
+            x.astype("float64") @ x.astype("float64")
+        with pytest.raises(ValueError, match=r"int32.*no kernel for this dtype"):
+            x.astype("int32") @ x.astype("int32")
+    assert _C.matmul_variant() == "automatic"
+    np.testing.assert_array_equal((x @ x).numpy(), 3.0)
