@@ -1,0 +1,48 @@
+// What the convolution kernels share: the windows along an axis, in numbers that kernels count in.
+//
+// conv2d.cu             chooses kernels and starts them
+// conv2d_gemm.h         implicit products of matrices: window loaders for the tiles of gemm_simt.h
+// conv2d_depthwise.h    groups of one channel, without tiles
+// conv2d_partial.h      adding up what the blocks of a weight gradient have summed
+#pragma once
+
+#include "cuda/window2d.h"
+#include "ops/conv2d.h"
+
+namespace weft::WEFT_GPU {
+
+// Window i of `count` sees the coordinates i * stride - pad + tap * dilation of an image.
+struct WindowAxis {
+  int size;  // of the image
+  int count, taps, stride, dilation, pad;
+
+  __device__ int at(int i, int tap) const { return i * stride - pad + tap * dilation; }
+  __device__ bool inside(int coordinate) const {
+    return static_cast<unsigned>(coordinate) < static_cast<unsigned>(size);
+  }
+};
+
+// Strides and dilations that nothing depends on, which may be of any size, become 1.
+inline WindowAxis window_axis(const char* axis, int64_t size, int64_t count, int64_t taps,
+                              int64_t stride, int64_t dilation, int64_t pad) {
+  if (count == 1) stride = 1;
+  if (taps == 1) dilation = 1;
+  constexpr int64_t kLimit = int64_t{1} << 28;  // a few windows beyond an edge still fit in an int
+  check(size + 2 * pad < kLimit && count * stride < kLimit && taps * dilation < kLimit,
+        "conv2d: an image with ", size, " ", axis, " and padding of ", pad,
+        " is too large for a GPU, whose kernels count up to ", kLimit, " along an axis");
+  return {static_cast<int>(size),   static_cast<int>(count),    static_cast<int>(taps),
+          static_cast<int>(stride), static_cast<int>(dilation), static_cast<int>(pad)};
+}
+inline WindowAxis rows_of(const Conv2dParams& p) {
+  return window_axis("rows", p.H, p.P, p.R, p.stride_h, p.dilation_h, p.pad_top);
+}
+inline WindowAxis columns_of(const Conv2dParams& p) {
+  return window_axis("columns", p.W, p.Q, p.S, p.stride_w, p.dilation_w, p.pad_left);
+}
+
+// Blocks that fill the largest GPUs a few times over. Fixed, so that sums are split alike, and have
+// the same bits, on every device.
+constexpr int64_t kManyBlocks = 1056;
+
+}  // namespace weft::WEFT_GPU
