@@ -70,7 +70,7 @@ void launch_correlation(Correlation<T> g, int64_t pixels, int64_t groups) {
   int parts = 1;
   const DeviceScratch<T> scratch = split_correlation<T, Shape>(g, tiles * phases * groups, parts);
   T* const y = g.y;
-  const PartialEpilogue<T> epilogue{g.bias, WideDivisor(g.y_pixel), g.relu};
+  const PartialEpilogue<T> epilogue{g.bias, PixelDivisor(g.y_pixel), g.relu};
   if (parts > 1) g.y = scratch.get(), g.bias = nullptr, g.relu = false;
   const int64_t most = kMaxGridZ / phases;
   for (int64_t first = 0; first < groups; first += most) {
@@ -155,8 +155,8 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
   g.step_h = h.stride, g.step_w = w.stride;
   g.out_h = h.count, g.out_w = w.count;
   set_channels(g, p.group_inputs(), p.group_outputs(), p.groups);
-  g.rows[0] = {0, -h.pad, h.taps, 0, divisor(h.taps), WideDivisor(h.count)};
-  g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), WideDivisor(w.count)};
+  g.rows[0] = {0, -h.pad, h.taps, 0, divisor(h.taps), PixelDivisor(h.count)};
+  g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), PixelDivisor(w.count)};
   g.weights.outer_stride = 1;
   g.weights.k_stride = p.K;
   correlate<false>(g, p.N * p.P * p.Q, p.groups, wide);
@@ -180,7 +180,7 @@ struct Phases {
     const int stride = axis.stride;
     CorrelationAxis f;
     f.first = ((phase - axis.pad) % stride + stride) % stride;
-    f.count = WideDivisor((axis.size - 1 - f.first) / stride + 1);
+    f.count = PixelDivisor((axis.size - 1 - f.first) / stride + 1);
     int tap = 0;
     while (tap < tap_step && int64_t{tap} * axis.dilation % stride != phase) tap++;
     f.taps = tap < tap_step && tap < axis.taps
@@ -293,7 +293,7 @@ void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
   g.x = x;
   g.out = dw;
   g.h = rows_of(p), g.w = columns_of(p);
-  g.rows = WideDivisor(p.P), g.columns = WideDivisor(p.Q);
+  g.rows = PixelDivisor(p.P), g.columns = PixelDivisor(p.Q);
   g.channels = divisor(p.group_inputs());
   g.tap_columns = divisor(p.S);
   g.m = static_cast<int>(p.R * p.S * p.group_inputs());

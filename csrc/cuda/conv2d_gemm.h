@@ -115,7 +115,7 @@ struct CorrelationAxis {
   int first, start, taps;
   int64_t weights;  // elements to the weights of tap 0
   Divisor tap;      // into taps
-  WideDivisor count;
+  PixelDivisor count;
 };
 constexpr int kMaxPhases = 8;  // of an axis, in one launch
 
@@ -264,7 +264,7 @@ struct WeightGradient {
   const T* x;
   T* out;  // dw, or the first of its parts
   WindowAxis h, w;
-  WideDivisor rows, columns;      // of dy
+  PixelDivisor rows, columns;     // of dy
   Divisor channels, tap_columns;  // into m = (r, s, channel)
   int m, n, tiles_n;              // of a group
   int64_t C, K, pixels, pixels_per_part, part_size;

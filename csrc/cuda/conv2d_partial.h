@@ -15,7 +15,7 @@ constexpr int kPartialSlices = kPartialThreads / kPartialElements;
 template <class T>
 struct PartialEpilogue {
   const T* bias = nullptr;
-  WideDivisor columns;
+  PixelDivisor columns;
   bool relu = false;
 };
 

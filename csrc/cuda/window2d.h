@@ -5,15 +5,16 @@
 
 namespace weft::WEFT_GPU {
 
-// Division by a constant chosen at launch of numbers that seldom need more than 31 bits; the branch
-// is the same for whole warps. A true division in 64 bits would be a call, which costs registers.
-struct WideDivisor {
+// Division by a constant chosen at launch of numbers that seldom need more than 31 bits, as those
+// of pixels; the branch is the same for whole warps and keeps a product of 64 bits out of most of
+// them.
+struct PixelDivisor {
   Divisor narrow;
   int64_t value = 1;
   uint64_t reciprocal = ~uint64_t{0};  // of 2^64, rounded down
 
-  WideDivisor() = default;
-  explicit WideDivisor(int64_t d) : value(d < 1 ? 1 : d) {
+  PixelDivisor() = default;
+  explicit PixelDivisor(int64_t d) : value(d < 1 ? 1 : d) {
     constexpr int64_t kBeyond = int64_t{1} << 31;  // all quotients are 0
     narrow = Divisor(static_cast<uint32_t>(value < kBeyond ? value : kBeyond));
     if (value > 1)
@@ -41,7 +42,7 @@ struct PixelPlace {
 
 // Numbers the vectors of channels of (N, rows, columns, C) images in the order of memory.
 struct PixelGrid {
-  WideDivisor channels, columns, rows;  // channels: vectors per pixel
+  PixelDivisor channels, columns, rows;  // channels: vectors per pixel
   int64_t count = 0;
 
   PixelGrid() = default;
