@@ -168,6 +168,7 @@ void bind_memory(py::module_& m) {
         return py::make_tuple(memory.free, memory.total);
       },
       py::arg("device"));
+  m.def("values_read_back", &values_read_back);
   m.def(
       "synchronize",
       [](Device device) {

@@ -1,5 +1,6 @@
 #include "core/backend.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "core/check.h"
@@ -13,7 +14,11 @@ Backend*& slot(DeviceType type) {
   return backends[static_cast<int>(type)];
 }
 
+std::atomic<int64_t> read_back{0};
+
 }  // namespace
+
+int64_t values_read_back() { return read_back.load(std::memory_order_relaxed); }
 
 void register_backend(DeviceType type, Backend* backend) { slot(type) = backend; }
 
@@ -42,6 +47,7 @@ void copy_bytes(void* to, Device to_device, const void* from, Device from_device
   if (to_cpu && from_cpu) {
     std::memcpy(to, from, bytes);
   } else if (to_cpu) {
+    read_back.fetch_add(1, std::memory_order_relaxed);
     Backend& backend = backend_of(from_device);
     backend.copy_to_host(from_device.index, to, from, bytes);
     backend.synchronize_stream(from_device.index, backend.current_stream(from_device.index));

@@ -120,4 +120,8 @@ class StreamScope {
 // memory, which is staged; pinned memory is read later and must not be changed until then.
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes);
 
+// How often the CPU has waited for values of a GPU, in this process: each time ends what the two
+// could do at the same time.
+int64_t values_read_back();
+
 }  // namespace weft

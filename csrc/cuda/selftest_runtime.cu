@@ -1,6 +1,8 @@
 // Self-tests of the runtime API: streams, events, graphs, pinned memory, errors. Faults of kernels
 // are for the simulated device only: on a GPU they end the process's context.
+#include "core/backend.h"
 #include "cuda/selftest_support.h"
+#include "cuda/stream.h"
 
 #ifndef __CUDACC__
 #include "sim/device_memory.h"
@@ -255,6 +257,35 @@ WEFT_SELFTEST(faults, 80, 0) {
   wrong += check_fault(cudaErrorLaunchFailure, {"deadlock", "64 threads", "an mbarrier"},
                        wait_for_no_copy, out.data());
   return wrong + check_fault(cudaErrorLaunchFailure, {"trapped", "__trap"}, trapped, out.data());
+}
+
+// What a call of the backend says, empty if it raises nothing.
+template <class Call>
+std::string message_of(Call call) {
+  try {
+    call();
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+// A user sees the fault once, with its place, and then works on with the same device.
+WEFT_SELFTEST(faults_are_told_once, 80, 0) {
+  Backend& backend = backend_of({DeviceType::WEFT_GPU_DEVICE, 0});
+  DeviceBuffer<int> out(64);
+  const auto wait = [&] { backend.synchronize(0); };
+  gpu::launch(trapped, dim3(3), dim3(64), 0, stream(), out.data());
+  const std::string told = message_of(wait);
+  double wrong = 0;
+  for (const char* part : {"waiting for kernels", "an earlier kernel failed", "trapped", "goes on"})
+    wrong += told.find(part) == std::string::npos;
+  wrong += !message_of(wait).empty();
+  const std::string refused =
+      message_of([&] { gpu::launch(trapped, dim3(1), dim3(5000), 0, stream(), out.data()); });
+  wrong += refused.find("block (5000, 1, 1)") == std::string::npos;
+  cudaGetLastError();
+  return wrong + !message_of(wait).empty();
 }
 
 __global__ void read_uninitialised(const float* in, float* out) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -19,6 +20,17 @@ namespace {
 
 constexpr size_t kSharedWithoutOptIn = 48 * 1024;
 constexpr int kMultiprocessors = 4;  // few, so that grids sized by it exercise their loops
+
+constexpr int kRuntimeVersion = 13000;
+
+// WEFT_SIM_DRIVER=0 plays a machine without a driver, 12040 one whose driver is too old.
+int driver_version() {
+  static const int version = [] {
+    const char* text = std::getenv("WEFT_SIM_DRIVER");
+    return text == nullptr || *text == '\0' ? kRuntimeVersion : std::atoi(text);
+  }();
+  return version;
+}
 
 thread_local int device_of_thread = 0;
 thread_local cudaError_t last_error = cudaSuccess;
@@ -111,6 +123,8 @@ cudaError_t launch_kernel(const KernelLaunch& launch) {
 namespace cuda {
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 0;
+  if (driver_version() < kRuntimeVersion) return report(cudaErrorInsufficientDriver);
   *count = device_count();
   return report(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
@@ -187,11 +201,11 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = driver_version();
   return report(cudaSuccess);
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = 13000;
+  *version = kRuntimeVersion;
   return report(cudaSuccess);
 }
 cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {

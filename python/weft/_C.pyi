@@ -231,6 +231,7 @@ __all__: list[str] = [
     "transpose",
     "triangle",
     "trunc",
+    "values_read_back",
     "where",
     "why_unavailable",
 ]
@@ -1232,5 +1233,6 @@ def trunc(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def values_read_back() -> int: ...
 def where(condition: Tensor, x1: typing.Any, x2: typing.Any) -> Tensor: ...
 def why_unavailable(device: str) -> str: ...

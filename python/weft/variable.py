@@ -8,7 +8,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import no_grad
-from weft.device import check_device
+from weft.device import check_device, is_gpu
 from weft.dtypes import as_dtype
 from weft.tensor import Tensor, as_tensor
 
@@ -136,6 +136,39 @@ class Variable(Tensor):
         twin.autocast, twin.frozen_by_layer = self.autocast, self.frozen_by_layer
         memo[id(self)] = twin
         return twin
+
+
+class ReadBack:
+    """The whole number in a variable, read back from a GPU only after somebody else wrote it.
+
+    Example:
+        >>> import weft
+        >>> from weft.variable import ReadBack
+        >>> ReadBack(weft.Variable(3)).read()
+        3
+    """
+
+    def __init__(self, variable: Variable) -> None:
+        self._variable = variable
+        self._known: tuple[Any, int, int] | None = None  # array, its version, value
+
+    def read(self) -> int:
+        """The number."""
+        array = self._variable._data
+        if not is_gpu(array.device):
+            return int(array.item())
+        known = self._known
+        if known is None or known[0] is not array or known[1] != array.version:
+            self._known = known = (array, array.version, int(array.item()))
+        return known[2]
+
+    def wrote(self, value: int) -> None:
+        """Note a value that was just written."""
+        array = self._variable._data
+        self._known = (array, array.version, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_variable": self._variable, "_known": None}
 
 
 def _rebuild(values: Any, dtype: str, trainable: bool, name: str) -> Variable:

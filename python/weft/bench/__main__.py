@@ -12,18 +12,19 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from weft.bench import report
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure each number of threads in a process of its own, then print and save the table.
 
     Two thread pools in one process spin against each other, so every count gets a fresh process in
     which both libraries are told the count before they start.
     """
-    options = _parse()
+    options = _parse(arguments)
     if options.worker:
         _work(options)
         return
@@ -51,14 +52,14 @@ def main() -> None:
         print(f"written: {path} and {path.with_suffix('.md')}")
 
 
-def _parse() -> argparse.Namespace:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m weft.bench", description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, max(1, os.cpu_count() or 1)])
     parser.add_argument("--filter", default="", help="only operations whose name contains this")
     parser.add_argument("--seconds", type=float, default=0.4, help="time per row")
     parser.add_argument("--output", help="write a JSON file, and a Markdown table beside it")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.threads = sorted(set(options.threads))
     return options
 
@@ -118,14 +119,15 @@ def _machine() -> dict[str, Any]:
         versions["torch"] = torch.__version__
     return {
         "date": datetime.date.today().isoformat(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "isa": _C.isa(),
         "versions": versions,
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the CPU calls itself."""
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft import activations, constraints, initializers, ops, regularizers
+from weft.device import is_gpu
 from weft.layers.arguments import check_positive_int
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
@@ -176,8 +177,10 @@ class Embedding(Layer):
             inputs = inputs.astype("int32")
         if inputs.device != "meta" and inputs.size:
             # A tensor counts negative indices from the end; in a table they are mistakes.
-            low = ops.min(inputs).item()
-            if low < 0:
+            if is_gpu(inputs.device):
+                # Nothing is read back: the lookup itself reports indices that are too large.
+                inputs = ops.where(inputs < 0, self.input_dim, inputs)
+            elif (low := ops.min(inputs).item()) < 0:
                 raise IndexError(
                     f"index {low} is outside of the table of {self.input_dim} rows; its indices "
                     f"are 0 to {self.input_dim - 1}"

@@ -12,6 +12,7 @@ from weft.layers.core import as_float, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
 from weft.tensor import Tensor
+from weft.variable import ReadBack
 
 
 class _Normalizing(Layer):
@@ -269,6 +270,7 @@ class Normalization(Layer):
         self._adapted_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
         self._adapted_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
         self._count = self.add_weight((), "zeros", dtype="int64", trainable=False, name="count")
+        self._adapted = ReadBack(self._count)
         if self.mean is not None:
             for weight, value in (
                 (self._adapted_mean, self.mean),
@@ -306,7 +308,7 @@ class Normalization(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         count = self._count
-        if self.mean is None and count.device != "meta" and count.item() == 0:
+        if self.mean is None and count.device != "meta" and self._adapted.read() == 0:
             raise ValueError(
                 "has no mean and variance yet: call adapt(data) on the training data, or give "
                 "mean= and variance="

@@ -13,6 +13,7 @@ import numpy as np
 
 from weft import _C, ops
 from weft.autograd import no_grad
+from weft.device import current_device, gpu_in_use, is_gpu
 from weft.lookup import snake_case, unique_name
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
@@ -127,19 +128,30 @@ class Metric:
 def add_to(variables: Sequence[Variable], values: Sequence[Any]) -> None:
     """Add a value of the same shape to each variable, in one launch."""
     raw = [as_tensor(v)._data for v in values]
+    if gpu_in_use():
+        raw = _together(variables, raw)
     _C.scaled_add(raw, [v._data for v in variables], 1.0, 1.0)
 
 
-_counts: dict[int, Any] = {}
+def _together(variables: Sequence[Variable], raw: list[Any]) -> list[Any]:
+    """Values on one device, that of the data among them; the variables go there as well."""
+    device = next((array.device for array in raw if is_gpu(array.device)), "cpu")
+    for variable in variables:
+        variable.move_to(device)
+    return [_C.to_device(array, device) for array in raw]
+
+
+_counts: dict[tuple[int, str], Any] = {}
 
 
 def count_of(n: int) -> Tensor:
     """The number `n` as a tensor; batches have few sizes, so they are kept."""
-    if n not in _counts:
+    key = (n, current_device())
+    if key not in _counts:
         if len(_counts) > 100:
             _counts.clear()
-        _counts[n] = as_tensor(np.asarray(n, np.float64).reshape(()))
-    return _counts[n]
+        _counts[key] = as_tensor(np.asarray(n, np.float64).reshape(()))
+    return _counts[key]
 
 
 def weighted_rows(

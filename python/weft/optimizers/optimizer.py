@@ -10,12 +10,11 @@ import numpy as np
 
 from weft import _C
 from weft.autograd import enable_grad, grad
-from weft.device import is_gpu
 from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.schedules.schedule import LearningRateSchedule
 from weft.tensor import Tensor, as_tensor
-from weft.variable import Variable
+from weft.variable import ReadBack, Variable
 
 
 class Optimizer:
@@ -72,7 +71,7 @@ class Optimizer:
         self.loss_scale_factor: float | None = options["loss_scale_factor"]
         self.gradient_accumulation_steps: int | None = options["gradient_accumulation_steps"]
         self._iterations = _counter(self.name, "iteration")
-        self._count = _ReadBack(self._iterations)
+        self._count = ReadBack(self._iterations)
         self._rate = Variable(0.0, dtype="float64", trainable=False, name="learning_rate")
         self._rate.path = f"{self.name}/learning_rate"
         self._source: LearningRateSchedule | Callable[[], Any] | None = None
@@ -158,7 +157,7 @@ class Optimizer:
             self.gradient_accumulation_steps, "gradient_accumulator"
         )
         self._accumulated = _counter(self.name, "accumulated")
-        self._accumulated_count = _ReadBack(self._accumulated)
+        self._accumulated_count = ReadBack(self._accumulated)
         self.built = True
         if self._trainable_variables:
             self._follow()
@@ -492,31 +491,6 @@ def _counter(owner: str, name: str) -> Variable:
     counter = Variable(0, dtype="int64", trainable=False, name=name)
     counter.path = f"{owner}/{name}"
     return counter
-
-
-class _ReadBack:
-    """The number in a variable, read back from a GPU only after somebody else wrote it."""
-
-    def __init__(self, variable: Variable) -> None:
-        self._variable = variable
-        self._known: tuple[Any, int, int] | None = None  # array, its version, value
-
-    def read(self) -> int:
-        array = self._variable._data
-        if not is_gpu(array.device):
-            return int(array.item())
-        known = self._known
-        if known is None or known[0] is not array or known[1] != array.version:
-            self._known = known = (array, array.version, int(array.item()))
-        return known[2]
-
-    def wrote(self, value: int) -> None:
-        """Note a value that was just written."""
-        array = self._variable._data
-        self._known = (array, array.version, value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_variable": self._variable, "_known": None}
 
 
 def _assign_number(variable: Variable, value: float) -> None:
