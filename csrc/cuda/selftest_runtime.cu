@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "cuda/selftest_support.h"
 #include "cuda/stream.h"
+#include "cuda/target.h"
 
 #ifndef __CUDACC__
 #include "sim/device_memory.h"
