@@ -117,3 +117,12 @@ def test_a_large_weight_gradient_does_not_depend_on_the_number_of_threads(isa):
         weft.set_num_threads(before)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_a_huge_stride_over_a_small_image_ends_at_once():
+    x = weft.tensor(np.ones((1, 4, 4, 2), "float32"), requires_grad=True)
+    w = weft.tensor(np.ones((3, 3, 2, 3), "float32"), requires_grad=True)
+    y = weft.ops.conv2d(x, w, strides=10**10)
+    y.sum().backward()
+    assert y.shape == (1, 1, 1, 3)
+    np.testing.assert_array_equal(x.grad.numpy()[0, :, :, 0], np.pad(np.full((3, 3), 3.0), (0, 1)))

@@ -32,7 +32,9 @@ Conv2dParams make_params(const char* op, const Shape& x, const Shape& w, const D
   p.N = x[0], p.H = x[1], p.W = x[2], p.C = x[3];
   p.R = w[0], p.S = w[1], p.K = w[3];
   p.P = counts[0], p.Q = counts[1];
-  p.stride_h = window.stride_h, p.stride_w = window.stride_w;
+  // A single window makes no step, and kernels that walk over the phases of one need not count far.
+  p.stride_h = counts[0] > 1 ? window.stride_h : 1;
+  p.stride_w = counts[1] > 1 ? window.stride_w : 1;
   p.dilation_h = window.dilation_h, p.dilation_w = window.dilation_w;
   p.pad_top = window.pad_top, p.pad_left = window.pad_left;
   p.groups = groups;
