@@ -266,7 +266,7 @@ def test_frozen_and_thawed_layers():
 
 def test_options_that_would_do_nothing_are_refused():
     model = network()
-    for option in ({"jit_compile": True}, {"steps_per_execution": 4}):
+    for option in ({"jit_compile": "always"}, {"steps_per_execution": 4}):
         with pytest.raises(ValueError, match=next(iter(option))):
             model.compile("sgd", "mse", **option)
 

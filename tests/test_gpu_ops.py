@@ -79,11 +79,7 @@ def gradients(case, call, device):
     with weft.device(device):
         args, values = map_arrays(convert, structure)
         results = check.as_list(case.op(*args, **dict(zip(call.kwargs, values, strict=True))))
-        total = sum(
-            (r * weights_like(r)).sum()
-            for r in results
-            if r.requires_grad
-        )
+        total = sum((r * weights_like(r)).sum() for r in results if r.requires_grad)
         if not isinstance(total, weft.Tensor):
             return None
         total.backward()

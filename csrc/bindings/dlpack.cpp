@@ -107,6 +107,7 @@ py::object export_dlpack(const Tensor& t, int64_t stream) {
     if (static_cast<uintptr_t>(stream) != backend.stream_pointer(t.device().index, own))
       backend.order_foreign(t.device().index, own, static_cast<uintptr_t>(stream));
   }
+  record_host_read(t, "__dlpack__");
   auto* e = new Export{{}, t, {}, {}};
   for (int i = 0; i < t.ndim(); i++) {
     e->shape[i] = t.dim(i);

@@ -76,6 +76,7 @@ void require_values(const Tensor& t, const char* what) {
 
 py::buffer_info buffer_of(const Tensor& t) {
   require_values(t, "buffer");
+  record_host_read(t, "numpy()");
   check_type(!is_gpu(t.device()), "buffer: the tensor lives on ", t.device(),
              "; copy it with .to('cpu') or .numpy() first");
   check_type(t.dtype() != DType::bfloat16,
@@ -102,6 +103,7 @@ py::object item(const Tensor& t) {
   check(t.size() == 1, "only a tensor with one element has an item, this one has shape ",
         t.shape());
   require_values(t, "item");
+  record_host_read(t, "item()");
   if (is_gpu(t.device())) return item(to_device(t, Device{}));
   switch (t.dtype()) {
     case DType::boolean: return py::bool_(*t.data_as<bool>());

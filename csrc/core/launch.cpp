@@ -4,6 +4,7 @@
 
 #include "core/backend.h"
 #include "core/device_allocator.h"
+#include "core/recorder.h"
 
 namespace weft {
 namespace {
@@ -17,23 +18,6 @@ BlockingHooks hooks;
 struct AtomicCounters {
   std::atomic<int64_t> launches{0}, flops{0}, bytes{0};
 } counters;
-
-class SuspendInterpreter {
- public:
-  explicit SuspendInterpreter(const Cost& cost) {
-    if (hooks.suspend && (cost.flops > kBlockingFlops || cost.bytes > kBlockingBytes)) {
-      state_ = hooks.suspend();
-      suspended_ = true;
-    }
-  }
-  ~SuspendInterpreter() {
-    if (suspended_) hooks.resume(state_);
-  }
-
- private:
-  void* state_ = nullptr;
-  bool suspended_ = false;
-};
 
 void fill(Operand& operand, const Tensor& t) {
   if (!t.defined()) return;
@@ -89,6 +73,16 @@ void launch_on(Device device, KernelFunction kernel, const void* params, const O
 
 }  // namespace
 
+SuspendInterpreter::SuspendInterpreter(const Cost& cost) {
+  if (hooks.suspend && (cost.flops > kBlockingFlops || cost.bytes > kBlockingBytes)) {
+    state_ = hooks.suspend();
+    suspended_ = true;
+  }
+}
+SuspendInterpreter::~SuspendInterpreter() {
+  if (suspended_) hooks.resume(state_);
+}
+
 void set_blocking_hooks(BlockingHooks new_hooks) { hooks = new_hooks; }
 
 LaunchCounters launch_counters() {
@@ -101,12 +95,16 @@ void reset_launch_counters() {
   counters.bytes = 0;
 }
 
-void launch_erased(const KernelSlot& slot, DType dtype, const void* params, const Cost& cost,
-                   Operands inputs, Operands outputs) {
+void count_launches(const LaunchCounters& more) {
+  counters.launches.fetch_add(more.launches, std::memory_order_relaxed);
+  counters.flops.fetch_add(more.flops, std::memory_order_relaxed);
+  counters.bytes.fetch_add(more.bytes, std::memory_order_relaxed);
+}
+
+void launch_erased(const KernelSlot& slot, DType dtype, const void* params, size_t params_bytes,
+                   const Cost& cost, Operands inputs, Operands outputs) {
   const Device device = common_device(slot, inputs, outputs);
-  counters.launches.fetch_add(1, std::memory_order_relaxed);
-  counters.flops.fetch_add(cost.flops, std::memory_order_relaxed);
-  counters.bytes.fetch_add(cost.bytes, std::memory_order_relaxed);
+  count_launches({1, cost.flops, cost.bytes});
   if (device.type == DeviceType::meta) return;
 
   const KernelFunction kernel = slot.find(device.type, dtype);
@@ -119,6 +117,14 @@ void launch_erased(const KernelSlot& slot, DType dtype, const void* params, cons
   int i = 0;
   for (const Tensor* t : inputs) fill(operands[i++], *t);
   for (const Tensor* t : outputs) fill(operands[i++], *t);
+  if (is_recording()) [[unlikely]] {
+    if (is_gpu(device))
+      Recorder::current()->give_up("'" + to_string(device) +
+                                   "': steps are not captured on this device yet, launched");
+    else
+      Recorder::current()->before_launch(slot, kernel, dtype, params, params_bytes, cost, inputs,
+                                         outputs, operands);
+  }
   SuspendInterpreter suspended(cost);
   if (is_gpu(device))
     launch_on(device, kernel, params, operands, inputs, outputs);

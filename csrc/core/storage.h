@@ -11,6 +11,8 @@
 
 namespace weft {
 
+class StoragePtr;
+
 class Storage {
  public:
   // Allocated by, and given back to, the caching allocator.
@@ -28,12 +30,24 @@ class Storage {
 
   // Counts in-place writes, so that autograd notices when a saved tensor was changed.
   int64_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  void bump_version(int64_t by = 1) { version_.fetch_add(by, std::memory_order_relaxed); }
+
+  int64_t references() const { return references_.load(std::memory_order_relaxed); }
+
+  // For programs (core/program.h). A storage of foreign memory becomes one of memory of `lender`,
+  // from `data` on, and keeps it alive.
+  void borrow(const StoragePtr& lender, void* data);
+  void hold_for_program() { programs_.fetch_add(1, std::memory_order_relaxed); }
+  void release_for_program() { programs_.fetch_sub(1, std::memory_order_relaxed); }
+  bool only_programs_hold() const {
+    return references() <= programs_.load(std::memory_order_relaxed);
+  }
 
  private:
   friend class StoragePtr;
   std::atomic<int64_t> references_{0};
   std::atomic<int64_t> version_{0};
+  std::atomic<int64_t> programs_{0};  // references that recorded programs keep
   void* data_ = nullptr;
   size_t bytes_ = 0;
   Device device_;

@@ -89,8 +89,9 @@ void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Ten
          cost_of(p, bytes_of(x) + bytes_of(y) + bytes_of(loss)), {&x, &y},
          {&loss, &statistics, &mean, &bad_row, &dx});
   if (!wait || bad_row.is_meta()) return;
-  if (const int64_t row = *bad_row.data_as<int64_t>(); row >= 0)
-    fail_label(y, row, p.rows, p.params.C);
+  check_result([bad_row, y, rows = p.rows, C = p.params.C] {
+    if (const int64_t row = *bad_row.data_as<int64_t>(); row >= 0) fail_label(y, row, rows, C);
+  });
 }
 
 }  // namespace

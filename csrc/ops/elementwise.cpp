@@ -59,6 +59,7 @@ void check_exponents(const ElementwiseInput& exponent, const Tensor& converted) 
     check(exponent.number.integer >= 0, kMessage);
   else if (!converted.is_meta() && is_signed(converted.dtype())) {
     const Tensor wide = contiguous(to_device(cast(converted, DType::int64), Device{}));
+    record_host_read(wide, "power of integers");
     const int64_t* values = wide.data_as<int64_t>();
     for (int64_t i = 0; i < wide.size(); i++) check(values[i] >= 0, kMessage);
   }
@@ -104,7 +105,7 @@ void launch_elementwise(const ElementwiseOp& op, const Prepared& p, const Tensor
   for (int k = 0; k < op.arity; k++) cost.bytes += bytes_of(*p.inputs[k]);
   const NoParams none;
   const Tensor* output = &y;
-  launch_erased(*op.slot, p.dtype, &none, cost, {p.inputs, static_cast<size_t>(op.arity)},
+  launch_erased(*op.slot, p.dtype, &none, 0, cost, {p.inputs, static_cast<size_t>(op.arity)},
                 {&output, 1});
 }
 

@@ -39,15 +39,13 @@ int64_t clip_slice(int64_t size, int64_t& start, int64_t& stop, int64_t step) {
 
 bool is_mask(const Tensor& index) { return index.dtype() == DType::boolean; }
 
-// Adds index * stride to the offsets and reports an index that leaves the axis. A GPU does not wait
-// for the answer: its kernel leaves a note, which is raised when values are read next.
-struct Violation {
-  bool found;
-  int64_t index;
-};
-Violation add_offsets(const Tensor& index, const Tensor& grid, const IndexOffsetsParams& params,
-                      const Tensor& offsets) {
-  if (offsets.is_meta() || offsets.size() == 0) return {false, 0};
+// Adds index * stride to the offsets, and calls `fail` with an index that leaves the axis. A GPU
+// does not wait for the answer: its kernel leaves a note, which is raised when values are read
+// next.
+template <class Fail>
+void add_offsets(const Tensor& index, const Tensor& grid, const IndexOffsetsParams& params,
+                 const Tensor& offsets, Fail fail) {
+  if (offsets.is_meta() || offsets.size() == 0) return;
   // Needs no look at the indices; and a GPU, which goes on with index 0, would have none to take.
   check_index(params.size > 0 || !is_gpu(offsets.device()),
               "an axis of size 0 has no elements, so no index is in range");
@@ -55,9 +53,11 @@ Violation add_offsets(const Tensor& index, const Tensor& grid, const IndexOffset
   const Tensor error = wait ? Tensor::empty({2}, DType::int64) : Tensor();
   launch(kernels::index_offsets, DType::int64, params, {0, bytes_of(index) + bytes_of(offsets)},
          {&index, &grid}, {&offsets, &error});
-  if (!wait) return {false, 0};
-  const int64_t* report = error.data_as<int64_t>();
-  return {report[0] != 0, report[1]};
+  if (!wait) return;
+  check_result([error, fail] {
+    const int64_t* report = error.data_as<int64_t>();
+    if (report[0] != 0) fail(report[1]);
+  });
 }
 
 // One tensor of indices and the axis it walks.
@@ -190,9 +190,9 @@ class Planner {
     bool accumulate = false;
     for (const Walk& walk : walks_) {
       const Tensor index = broadcast_to(walk.index, plan.index_shape);
-      const Violation bad = add_offsets(
-          index, Tensor(), {walk.size, walk.stride, true, accumulate, walk.axis}, plan.offsets);
-      if (bad.found) checked_index(bad.index, walk.axis, walk.size);
+      add_offsets(
+          index, Tensor(), {walk.size, walk.stride, true, accumulate, walk.axis}, plan.offsets,
+          [axis = walk.axis, size = walk.size](int64_t bad) { checked_index(bad, axis, size); });
       accumulate = true;
     }
     const int64_t count = plan.offsets.size();
@@ -279,9 +279,8 @@ AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axi
   grid = x.view(shape, grid_strides, x.offset());
   const Tensor index = broadcast_to(cast(indices, DType::int64), shape, op);
   const Tensor offsets = Tensor::empty(shape, DType::int64, x.device());
-  const Violation bad =
-      add_offsets(index, grid, {x.dim(at), x.stride(at), true, false, at}, offsets);
-  if (bad.found) checked_index(bad.index, at, x.dim(at));
+  add_offsets(index, grid, {x.dim(at), x.stride(at), true, false, at}, offsets,
+              [at, size = x.dim(at)](int64_t bad) { checked_index(bad, at, size); });
   return {x.view({}, {}, x.offset()), try_reshape(offsets, {offsets.size()}), shape};
 }
 
@@ -424,10 +423,11 @@ Tensor one_hot(const Tensor& labels, int64_t classes, int64_t axis, DType dtype)
   grid_strides.erase(at);
   const Tensor grid = y.view(labels.shape(), grid_strides, y.offset());
   const Tensor offsets = Tensor::empty(labels.shape(), DType::int64, labels.device());
-  const Violation bad = add_offsets(cast(labels, DType::int64), grid,
-                                    {classes, y.stride(at), false, false, at}, offsets);
-  check(!bad.found, "one_hot: label ", bad.index, " is outside the ", classes,
-        " classes, which are numbered 0 to ", classes - 1);
+  add_offsets(cast(labels, DType::int64), grid, {classes, y.stride(at), false, false, at}, offsets,
+              [classes](int64_t bad) {
+                fail(ErrorKind::value, "one_hot: label ", bad, " is outside the ", classes,
+                     " classes, which are numbered 0 to ", classes - 1);
+              });
   const Tensor flat = try_reshape(offsets, {offsets.size()});
   const Tensor ones = broadcast_to(full({}, 1, dtype, labels.device()), flat.shape());
   launch_scatter(kernels::scatter, ones, flat, y.view({}, {}, y.offset()));

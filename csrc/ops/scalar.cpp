@@ -3,13 +3,18 @@
 #include <cmath>
 #include <limits>
 
+#include "core/recording.h"
+
 namespace weft {
 namespace {
 
 template <class T, class Value>
 Tensor make(Value value, Device device) {
   Tensor t = Tensor::empty({}, dtype_of<T>, device);
-  if (!t.is_meta()) *t.data_as<T>() = static_cast<T>(value);
+  if (!t.is_meta()) {
+    *t.data_as<T>() = static_cast<T>(value);
+    record_host_write(t);
+  }
   return t;
 }
 

@@ -1,6 +1,7 @@
 // Copies between devices.
 #pragma once
 
+#include "core/recording.h"
 #include "core/tensor.h"
 
 namespace weft {
@@ -18,6 +19,7 @@ template <class T>
 T read(const Tensor& x) {
   check(x.size() == 1 && x.dtype() == dtype_of<T>, "read: expected one ", dtype_of<T>, ", got ",
         x.dtype(), " of shape ", x.shape());
+  record_host_read(x, "this operation");
   return *to_device(x, Device{}).data_as<T>();
 }
 

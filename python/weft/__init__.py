@@ -37,6 +37,7 @@ from weft.dtypes import (
 )
 from weft.errors import module_getattr
 from weft.ops import *
+from weft.programs import Captured, CaptureWarning, Program, capture
 from weft.tensor import Tensor, array, asarray, from_dlpack, tensor
 from weft.variable import Variable
 

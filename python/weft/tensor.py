@@ -47,6 +47,7 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
     _index = 0  # which of the node's outputs it is
     _severed: tuple[str, str] | None = None  # operation without gradient that cut its history
     _view_version: int | None = None  # of the storage, when a recorded view was taken
+    _is_one = False  # the gradient that a walk begins with
     _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:

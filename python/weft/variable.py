@@ -10,6 +10,7 @@ from weft import _C
 from weft.autograd.recording import no_grad
 from weft.device import check_device, is_gpu
 from weft.dtypes import as_dtype
+from weft.programs import Changes
 from weft.tensor import Tensor, as_tensor
 
 _count = itertools.count()
@@ -59,7 +60,7 @@ class Variable(Tensor):
         self.path = self.name
         self.regularizer: Callable[[Tensor], Tensor] | None = None
         self.constraint: Callable[[Tensor], Tensor] | None = None
-        self._trainable = False
+        self._trainable = bool(trainable)
         self.trainable = trainable
 
     @property
@@ -69,6 +70,8 @@ class Variable(Tensor):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        if self._trainable != bool(value):
+            Changes.count += 1
         self._trainable = bool(value)
         self._requires_grad = self._trainable and self.dtype.is_floating
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node, _state, enable_grad
+from weft.programs import note_gradient
 from weft.tensor import Tensor, as_tensor, filled_like
 
 # What a gradient arrives at: an output of a node, named by the edge to it, or a leaf, named by its
@@ -158,7 +159,9 @@ def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
                 f"{what}: the output has shape {output.shape}, but only a scalar has an implicit "
                 "gradient; reduce it with .sum() or .mean(), or pass the gradient"
             )
-        return filled_like(output, 1)
+        one = filled_like(output, 1)
+        one._is_one = True
+        return one
     gradient = as_tensor(gradient, dtype=output.dtype)
     if gradient.shape != output.shape:
         raise ValueError(
@@ -206,6 +209,7 @@ def backward(
                 leaf.grad = leaf.grad + arrived
             else:
                 leaf.grad = arrived if create_graph else _own(arrived, owners)
+            note_gradient(leaf, leaf.grad)
     finally:
         _state.recording = outer
 

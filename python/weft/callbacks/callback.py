@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from weft.programs import Later
+
 Logs = dict[str, Any]
 
 
@@ -95,10 +97,14 @@ class Callback:
 
 def as_numbers(logs: Logs | None) -> Logs:
     """`logs` with its one-element tensors as Python numbers."""
-    return {
-        name: value.item() if getattr(value, "size", 0) == 1 else value
-        for name, value in (logs or {}).items()
-    }
+    if not logs:
+        return {}
+    numbers: Logs = {}
+    for name, value in logs.items():
+        if type(value) is Later:
+            value = value.now()
+        numbers[name] = value.item() if getattr(value, "size", 0) == 1 else value
+    return numbers
 
 
 class CallbackList(Callback):

@@ -12,6 +12,7 @@ from weft.device import is_gpu
 from weft.layers.arguments import check_positive_int
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
+from weft.programs import on_host
 from weft.tensor import Tensor
 
 
@@ -180,12 +181,17 @@ class Embedding(Layer):
             if is_gpu(inputs.device):
                 # Nothing is read back: the lookup itself reports indices that are too large.
                 inputs = ops.where(inputs < 0, self.input_dim, inputs)
-            elif (low := ops.min(inputs).item()) < 0:
-                raise IndexError(
-                    f"index {low} is outside of the table of {self.input_dim} rows; its indices "
-                    f"are 0 to {self.input_dim - 1}"
-                )
+            else:
+                least = ops.min(inputs)
+                on_host(lambda: self._check_least(least.item()))
         return ops.take(self.embeddings, inputs, axis=0)
+
+    def _check_least(self, low: int) -> None:
+        if low < 0:
+            raise IndexError(
+                f"index {low} is outside of the table of {self.input_dim} rows; its indices are 0 "
+                f"to {self.input_dim - 1}"
+            )
 
 
 class Identity(Layer):

@@ -37,6 +37,8 @@ from weft.layers.calls import (
 from weft.layers.input_spec import InputSpec
 from weft.layers.tracking import Tracking, meant_to_train
 from weft.lookup import snake_case, unique_name
+from weft.programs import BOOKKEEPING as _BOOKKEEPING
+from weft.programs import note_attribute
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 
@@ -93,6 +95,11 @@ class Layer(Tracking):
             parameters = inspect.signature(cls.__dict__["call"]).parameters
             cls._call_parameters = tuple(parameters.values())[1:]
             cls._training_parameter = parameters.get("training")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _BOOKKEEPING:
+            note_attribute(self, name, value)
+        object.__setattr__(self, name, value)
 
     _call_parameters: tuple[inspect.Parameter, ...] = ()
     _training_parameter: inspect.Parameter | None = None

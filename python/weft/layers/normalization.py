@@ -11,6 +11,7 @@ from weft.autograd.recording import no_grad
 from weft.layers.core import as_float, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
+from weft.programs import on_host
 from weft.tensor import Tensor
 from weft.variable import ReadBack
 
@@ -307,18 +308,21 @@ class Normalization(Layer):
         self._count.assign(np.int64(len(x)))
 
     def call(self, inputs: Tensor) -> Tensor:
-        count = self._count
-        if self.mean is None and count.device != "meta" and self._adapted.read() == 0:
-            raise ValueError(
-                "has no mean and variance yet: call adapt(data) on the training data, or give "
-                "mean= and variance="
-            )
+        if self.mean is None and self._count.device != "meta":
+            on_host(self._require_adapted)
         x = as_float(self, inputs)
         mean = ops.reshape(self._adapted_mean, self._shape).astype(x.dtype, copy=False)
         variance = ops.reshape(self._adapted_variance, self._shape).astype(x.dtype, copy=False)
         # A constant feature has variance 0: it becomes 0 instead of NaN.
         spread = ops.maximum(ops.sqrt(variance), 1e-7)
         return x * spread + mean if self.invert else (x - mean) / spread
+
+    def _require_adapted(self) -> None:
+        if self._adapted.read() == 0:
+            raise ValueError(
+                "has no mean and variance yet: call adapt(data) on the training data, or give "
+                "mean= and variance="
+            )
 
 
 def rows_of(data: Any) -> list[Any]:

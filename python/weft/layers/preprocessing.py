@@ -15,6 +15,7 @@ from weft.layers.core import as_float, constant, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
 from weft.layers.normalization import rows_of
+from weft.programs import on_host
 from weft.tensor import Tensor, as_tensor
 
 
@@ -147,13 +148,16 @@ class CategoryEncoding(Layer):
                 f"{self.output_mode!r}"
             )
         if x.device != "meta" and x.size:
-            low, high = int(ops.min(x).item()), int(ops.max(x).item())
-            if low < 0 or high >= self.num_tokens:
-                raise ValueError(
-                    f"category {low if low < 0 else high} is outside of the {self.num_tokens} "
-                    f"categories 0 to {self.num_tokens - 1}"
-                )
+            least, largest = ops.min(x), ops.max(x)
+            on_host(lambda: self._check_range(int(least.item()), int(largest.item())))
         return _encode(x, self.num_tokens, self.output_mode, self.compute_dtype, count_weights)
+
+    def _check_range(self, low: int, high: int) -> None:
+        if low < 0 or high >= self.num_tokens:
+            raise ValueError(
+                f"category {low if low < 0 else high} is outside of the {self.num_tokens} "
+                f"categories 0 to {self.num_tokens - 1}"
+            )
 
 
 class Discretization(Layer):

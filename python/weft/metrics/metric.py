@@ -6,6 +6,7 @@ operations and nothing is read back before `result`, which does the rest in NumP
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from weft import _C, ops
 from weft.autograd import no_grad
 from weft.device import current_device, gpu_in_use, is_gpu
 from weft.lookup import snake_case, unique_name
+from weft.programs import later, note_attribute
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 
@@ -44,6 +46,15 @@ class Metric:
 
     Follows keras.metrics.Metric.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "result" in cls.__dict__:
+            cls.result = _later(cls.__dict__["result"])  # type: ignore[method-assign]  # wrapped
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        note_attribute(self, name, value)
+        object.__setattr__(self, name, value)
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or unique_name(snake_case(type(self).__name__))
@@ -123,6 +134,18 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def _later(result: Callable[..., Any]) -> Callable[..., Any]:
+    """`result` that a recorded step does not compute, since whoever reads the logs will."""
+
+    @functools.wraps(result)
+    def wrapped(self: Metric) -> Any:
+        if not _C.is_recording():
+            return result(self)
+        return later([v._data for v in self._variables], functools.partial(result, self))
+
+    return wrapped
 
 
 def add_to(variables: Sequence[Variable], values: Sequence[Any]) -> None:

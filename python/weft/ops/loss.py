@@ -67,8 +67,7 @@ class SoftmaxCrossEntropy(Function):
                 dx = _composed_gradient(dloss, x, y, *ctx.options)
             elif ctx.dx is not None:
                 slope, ctx.dx = ctx.dx, None
-                # A GPU would have to finish its work before it could say that this is 1.
-                if dloss.device != "cpu" or dloss.item() != 1.0:
+                if not dloss._is_one:
                     slope = _C.multiply(slope, dloss._data)
                 dx = Tensor(slope)
             else:

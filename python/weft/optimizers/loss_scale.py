@@ -8,6 +8,7 @@ from typing import Any
 from weft import ops
 from weft.optimizers.checks import check_number
 from weft.optimizers.optimizer import Optimizer
+from weft.programs import on_host
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 
@@ -129,13 +130,20 @@ class LossScaleOptimizer(Optimizer):
         grads = [None if g is None else as_tensor(g) for g in grads]
         # Sums would overflow for gradients that are large and still usable.
         flags = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
-        if flags and not bool(ops.all(ops.stack(flags))):
+        finite = ops.all(ops.stack(flags)) if flags else None
+        # The host decides, also in a replay.
+        on_host(lambda: self._apply_if(finite, grads, trainable_variables))
+
+    def _apply_if(
+        self, finite: Tensor | None, grads: list[Any], variables: Iterable[Variable] | None
+    ) -> None:
+        if finite is not None and not bool(finite):
             self.step_counter.assign(0)
             self.dynamic_scale.assign(self.dynamic_scale * 0.5)
             return
         inverse = 1.0 / float(self.dynamic_scale)
         self.inner_optimizer.apply(
-            [None if g is None else g.detach() * inverse for g in grads], trainable_variables
+            [None if g is None else g.detach() * inverse for g in grads], variables
         )
         if int(self.step_counter) + 1 < self.dynamic_growth_steps:
             self.step_counter.assign_add(1)
@@ -145,7 +153,8 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """`loss` times the factor (and the inner optimizer's own, if it has one)."""
-        return self.inner_optimizer.scale_loss(loss) * float(self.dynamic_scale)
+        scaled = self.inner_optimizer.scale_loss(loss)
+        return scaled * ops.cast(self.dynamic_scale, scaled.dtype)
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Let the inner optimizer copy its averages into the variables."""

@@ -13,6 +13,7 @@ from weft.autograd import enable_grad, grad
 from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.schedules.schedule import LearningRateSchedule
+from weft.programs import on_host
 from weft.tensor import Tensor, as_tensor
 from weft.variable import ReadBack, Variable
 
@@ -282,25 +283,43 @@ class Optimizer:
             raise ValueError(self._explain_shapes(raw, variables) or str(error)) from None
 
     def _step(self, raw: list[Any], variables: list[Variable], chosen: list[int] | None) -> None:
-        if self.gradient_accumulation_steps:
-            if not self._accumulate(raw, chosen):
-                return
-            raw = self._pick(self._accumulators, chosen)
-        if self._source is not None:
-            _assign_number(self._rate, self._current_rate())
+        # What depends on the number of the step is decided by the host, also in a replay.
+        steps = self.gradient_accumulation_steps
+        if not steps:
+            return self._update(raw, variables, chosen)
+        accumulators = self._pick(self._accumulators, chosen)
+        _C.scaled_add(raw, accumulators, 1.0, 1 / steps)
+
+        def update_when_due() -> None:
+            count = (self._accumulated_count.read() + 1) % steps
+            _assign_number(self._accumulated, count)
+            self._accumulated_count.wrote(count)
+            if count == 0:
+                self._update(accumulators, variables, chosen)
+                _C.scaled_add(accumulators, accumulators, 0.0, 0.0)
+
+        on_host(update_when_due)
+
+    def _update(self, raw: list[Any], variables: list[Variable], chosen: list[int] | None) -> None:
         counts = self._source is not None or self.use_ema
-        steps_before = self._count.read() if counts else 0
+        if counts:
+            on_host(self._begin_update)
         (self._plan if chosen is None else self._make_plan(chosen)).update(raw)
         if counts:
-            self._count.wrote(steps_before + 1)
-        if self.use_ema:
-            self._update_averages(variables, chosen)
+            on_host(lambda: self._end_update(variables, chosen))
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        if self.gradient_accumulation_steps:
-            accumulators = self._pick(self._accumulators, chosen)
-            _C.scaled_add(accumulators, accumulators, 0.0, 0.0)
+
+    def _begin_update(self) -> None:
+        if self._source is not None:
+            _assign_number(self._rate, self._current_rate())
+        self._steps_before = self._count.read()
+
+    def _end_update(self, variables: list[Variable], chosen: list[int] | None) -> None:
+        self._count.wrote(self._steps_before + 1)
+        if self.use_ema:
+            self._update_averages(variables, chosen)
 
     def _make_plan(self, chosen: Sequence[int]) -> Any:
         return _C.UpdatePlan(
@@ -356,17 +375,6 @@ class Optimizer:
 
     def _pick(self, slot: list[Variable], chosen: list[int] | None) -> list[Any]:
         return [s._data for s in (slot if chosen is None else [slot[i] for i in chosen])]
-
-    def _accumulate(self, raw: list[Any], chosen: list[int] | None) -> bool:
-        """Add gradients up; True when it is time to update with their mean."""
-        assert self.gradient_accumulation_steps is not None
-        steps = self.gradient_accumulation_steps
-        count = (self._accumulated_count.read() + 1) % steps
-        _assign_number(self._accumulated, count)
-        self._accumulated_count.wrote(count)
-        scale = 1 / steps
-        _C.scaled_add(raw, self._pick(self._accumulators, chosen), 1.0, scale)
-        return bool(count == 0)
 
     def _update_averages(self, variables: list[Variable], chosen: list[int] | None) -> None:
         step = self._count.read()  # this update included

@@ -76,11 +76,10 @@ def check_compile_options(
     Raises:
         ValueError: For an option that would do nothing.
     """
-    if jit_compile not in ("auto", False):
-        raise ValueError(
-            f"compile: jit_compile={jit_compile!r} is not possible yet (recording of whole steps "
-            "comes with weft.capture); use 'auto' or False"
-        )
+    if jit_compile not in ("auto", True, False):
+        raise ValueError(f"compile: jit_compile must be 'auto', True or False, got {jit_compile!r}")
+    if jit_compile is True and run_eagerly is True:
+        raise ValueError("compile: run_eagerly=True and jit_compile=True exclude each other")
     if steps_per_execution != 1:
         raise ValueError(
             f"compile: steps_per_execution={steps_per_execution!r} is not possible yet; weft runs "

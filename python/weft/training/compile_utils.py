@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from weft import _C
-from weft.device import gpu_in_use, is_gpu
+from weft.device import is_gpu
 from weft.errors import did_you_mean
+from weft.programs import later
 from weft.tensor import Tensor
 
 Logs = dict[str, Any]
@@ -17,37 +18,45 @@ Logs = dict[str, Any]
 class Average:
     """The mean of the losses of an epoch, each batch counted by its rows; in float64.
 
-    A loss on a GPU is kept and read later, many at a time: reading one waits for all work queued
-    before it.
+    The sums are tensors, so that a recorded step adds to them. A loss on a GPU is kept and read
+    later, many at a time: reading one waits for all work queued before it.
 
     Attributes:
-        not_finite: ``(batch, loss)`` of the first loss read that is not finite.
+        used: Whether a batch was ever counted.
+        batches: How many losses of a GPU were read.
+        not_finite: ``(batch, loss)`` of the first of these that is not finite.
     """
 
     READ_EVERY = 64  # batches, so that training stops soon after a loss that is not finite
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.used = False
+        self._sums = [_C.full((), 0.0, "float64") for _ in range(2)]
+        self._one = _C.full((), 1.0, "float64")
         self.reset_state()
 
     def reset_state(self) -> None:
         """Forget everything."""
-        self.total = 0.0
-        self.rows = 0.0
+        _C.scaled_add(self._sums, self._sums, 0.0, 0.0)
         self.batches = 0
         self.not_finite: tuple[int, float] | None = None
         self._unread: list[tuple[Any, float]] = []
 
     def update_state(self, value: Any, rows: float = 1.0) -> None:
-        """Add the mean of `rows` rows: a number, or a tensor that may be read later."""
-        self.rows += rows
-        if isinstance(value, Tensor):
+        """Add the mean of `rows` rows: a number or a tensor."""
+        self.used = True
+        if not isinstance(value, Tensor):
+            self._add(_C.full((), float(value), "float64"), rows)
+        elif is_gpu(value._data.device):
             self._unread.append((value._data, rows))
             if len(self._unread) >= self.READ_EVERY:
                 self._read()
         else:
-            self.total += float(value) * rows
-            self.batches += 1
+            self._add(value._data, rows)
+
+    def _add(self, raw: Any, rows: float) -> None:
+        _C.scaled_add([raw, self._one], self._sums, 1.0, float(rows))
 
     def _read(self) -> None:
         if not self._unread:
@@ -57,18 +66,49 @@ class Average:
         for value, (_, rows) in zip(values, self._unread, strict=True):
             if self.not_finite is None and not math.isfinite(value):
                 self.not_finite = (self.batches, value)
-            self.total += value * rows
+            self._add(_C.full((), value, "float64"), rows)
             self.batches += 1
         self._unread = []
 
-    def result(self) -> float:
-        """The mean so far; 0 before the first batch."""
+    def __getstate__(self) -> dict[str, Any]:
         self._read()
-        return self.total / self.rows if self.rows else 0.0
+        return {"name": self.name, "used": self.used, "sums": [self.total, self.rows]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["name"])  # type: ignore[misc]  # its tensors are not copied
+        self.used = state["used"]
+        self.restore(*state["sums"])
+
+    @property
+    def total(self) -> float:
+        """The sum of all rows' losses."""
+        self._read()
+        total: float = self._sums[0].item()
+        return total
+
+    @property
+    def rows(self) -> float:
+        """How many rows there were."""
+        self._read()
+        rows: float = self._sums[1].item()
+        return rows
+
+    def restore(self, total: float, rows: float) -> None:
+        """Go on from these sums."""
+        for value, own in zip((total, rows), self._sums, strict=True):
+            _C.copy_into(_C.full((), value, "float64"), own)
+
+    def result(self) -> Any:
+        """The mean so far; 0 before the first batch."""
+        return later(self._sums, self._mean) if _C.is_recording() else self._mean()
+
+    def _mean(self) -> float:
+        rows = self.rows
+        return self.total / rows if rows else 0.0
 
     @property
     def variables(self) -> list[Any]:
-        """No variables: the sums are Python numbers."""
+        """No variables: a model's other numbers are restored without it."""
         return []
 
     def __repr__(self) -> str:
@@ -94,11 +134,6 @@ class Deferred:
 
     def __repr__(self) -> str:
         return repr(self.item())
-
-
-def to_count(loss: Tensor) -> Any:
-    """What `Average` counts of a loss: a number, but on a GPU the tensor itself."""
-    return loss if gpu_in_use() and is_gpu(loss._data.device) else loss.item()
 
 
 def spread(value: Any, names: list[str], what: str) -> list[Any]:
@@ -255,7 +290,7 @@ class CompiledLoss:
                 continue
             loss = term.loss(truth, prediction, weight)
             rows = prediction.shape[0] if prediction.ndim else 1
-            term.tracker.update_state(to_count(loss), rows)
+            term.tracker.update_state(loss, rows)
             loss = loss if term.weight is None else loss * term.weight
             total = loss if total is None else total + loss
         if total is None:

@@ -16,6 +16,7 @@ from weft.data.arrays import map_structure, named_leaves
 from weft.data.sources import Source, unpack
 from weft.device import current_device
 from weft.placement import place
+from weft.programs import BOOKKEEPING
 from weft.tensor import Tensor
 from weft.training import checks, labels
 from weft.training.compile_utils import by_output
@@ -49,6 +50,29 @@ class MetricsFound:
             items = value if type(value) is list else [value]
             self.metrics.extend(item for item in items if isinstance(item, kind))
         self.attributes = len(attributes)
+
+
+def configuration(model: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """What layers and metrics of a model are set to: numbers and words, else identities.
+
+    Returns:
+        The configuration, and the objects whose identities are in it.
+    """
+    state: list[Any] = []
+    objects: list[Any] = []
+    metrics = [metric for metric in model.metrics if isinstance(metric, metric_class())]
+    for owner in (*model._flatten_layers(), *metrics):
+        state.append(id(owner))
+        objects.append(owner)
+        for name, value in owner.__dict__.items():
+            if name in BOOKKEEPING:
+                continue
+            plain = value is None or isinstance(value, (bool, int, float, str))
+            if not plain:
+                objects.append(value)
+            state.append((name, type(value), value if plain else id(value)))
+    state.extend(variable.trainable for variable in model.variables)
+    return tuple(state), objects
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:

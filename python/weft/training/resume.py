@@ -155,7 +155,7 @@ def _averages(model: Any) -> list[Any]:
 def _restore_averages(model: Any, averages: list[Any]) -> None:
     for metric, values in zip(model.metrics, averages or [], strict=False):
         if hasattr(metric, "total") and isinstance(metric.total, float):
-            metric.total, metric.rows = values
+            metric.restore(*values)
         else:
             for variable, value in zip(metric.variables, values, strict=True):
                 variable.assign(np.asarray(value, variable.numpy().dtype))

@@ -8,15 +8,10 @@ from typing import Any
 
 from weft.autograd import grad, no_grad
 from weft.data.sources import unpack
+from weft.programs import Changes, Program, Recordings, on_host
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
-from weft.training.compile_utils import (
-    Average,
-    CompiledLoss,
-    CompiledMetrics,
-    Deferred,
-    to_count,
-)
+from weft.training.compile_utils import Average, CompiledLoss, CompiledMetrics, Deferred
 from weft.training.outputs import output_names
 
 Logs = dict[str, Any]
@@ -62,6 +57,8 @@ class Step:
     history: Any = None
     compiled = False
     run_eagerly = False
+    jit_compile: Any = "auto"
+    _recordings: Any = None  # of its steps, made when they are needed
     auto_scale_loss = True
     _compiled: Any = None
     _compile_arguments: Any = None
@@ -93,9 +90,11 @@ class Step:
             loss_weights: Factors of the losses, in a list or dict.
             metrics: Names, functions or objects; lists or dicts of lists for several outputs.
             weighted_metrics: Metrics that take sample and class weights.
-            run_eagerly: Every step of weft runs eagerly; both values are the same today.
+            run_eagerly: Run every step as it is written, never as a recording: for debugging.
             steps_per_execution: Must be 1.
-            jit_compile: ``"auto"`` or False.
+            jit_compile: ``"auto"`` records steps and replays them (see `weft.capture`), and runs
+                those eagerly that cannot be recorded; True makes these an error; False records
+                nothing.
             auto_scale_loss: Let an optimizer with a loss scale apply it; a model whose policy is
                 ``"mixed_float16"`` gets a `LossScaleOptimizer`.
 
@@ -126,6 +125,8 @@ class Step:
             self.optimizer = optimizers.LossScaleOptimizer(self.optimizer)
         self.loss = loss
         self.run_eagerly = run_eagerly
+        self.jit_compile = jit_compile
+        self._recordings = None
         self.auto_scale_loss = auto_scale_loss
         self.stop_training = False
         self.compiled = True
@@ -136,6 +137,7 @@ class Step:
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
             "run_eagerly": run_eagerly,
+            "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
         }
         inspection.warn_at_compile(self)
@@ -154,6 +156,33 @@ class Step:
                 f"{method}: call compile() first, for example model.compile(optimizer='adam', "
                 "loss='mse')"
             )
+
+    # --- recording -------------------------------------------------------------------------------
+
+    def _replayed(self, name: str, step: Callable[[Any], Any], data: Any) -> Any:
+        """``step(data)``, as a replay of what was recorded where that is possible."""
+        if self.run_eagerly or self.jit_compile is False:
+            return step(data)
+        recordings = self._recordings
+        if recordings is None:
+            recordings = self._recordings = ModelRecordings(self)
+        return recordings.run(name, step, data)
+
+    @property
+    def programs(self) -> dict[str, list[Program]]:
+        """The recorded steps: ``"train_step"``, ``"test_step"``, ``"predict_step"``...
+
+        Example:
+            >>> import numpy as np, weft
+            >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+            >>> model.compile("sgd", "mse")
+            >>> for _ in range(3):
+            ...     _ = model.train_on_batch(np.ones((4, 2), "float32"), np.ones((4, 1)))
+            >>> program = model.programs["train_on_batch"][0]
+            >>> print(program)  # doctest: +ELLIPSIS
+            launch ...
+        """
+        return {} if self._recordings is None else self._recordings.programs
 
     # --- one step --------------------------------------------------------------------------------
 
@@ -178,7 +207,7 @@ class Step:
         y_pred = self(x, training=False)
         if self._has_loss():
             loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=False)
-            self._compiled.loss_tracker.update_state(to_count(loss), _rows(x))
+            self._compiled.loss_tracker.update_state(loss, _rows(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -236,7 +265,7 @@ class Step:
         compiled = self._compiled
         logs: Logs = {}
         deferred = compiled.deferred
-        if self._has_loss() or compiled.loss_tracker.rows:
+        if self._has_loss() or compiled.loss_tracker.used:
             logs["loss"] = Deferred(self._mean_loss) if deferred else self._mean_loss()
         if compiled.loss is not None:
             for tracker in compiled.loss.trackers:
@@ -300,19 +329,25 @@ class Step:
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
-        value = to_count(loss)
-        if self._compiled.deferred:
-            self._compiled.last_batch = data
-        elif self._explain_loss is not None and not math.isfinite(value):
-            self._explain_loss(value, data)
-        self._compiled.loss_tracker.update_state(value, _rows(x))
-        if self._compiled.loss_tracker.not_finite is not None:
+        compiled = self._compiled
+        if compiled.deferred:
+            compiled.last_batch = data
+        elif self._explain_loss is not None:
+            computed = loss.detach()
+            on_host(lambda: self._check_finite(computed, data))
+        compiled.loss_tracker.update_state(loss, _rows(x))
+        if compiled.loss_tracker.not_finite is not None:
             self._mean_loss()
 
-    def _mean_loss(self) -> float:
+    def _check_finite(self, loss: Any, data: Any) -> None:
+        value = loss.item()
+        if not math.isfinite(value):
+            self._explain_loss(value, data)
+
+    def _mean_loss(self) -> Any:
         """The mean loss so far; one that is not finite and was read just now is explained."""
         tracker = self._compiled.loss_tracker
-        value: float = tracker.result()
+        value = tracker.result()
         if tracker.not_finite is not None and self._explain_loss is not None:
             batch, loss = tracker.not_finite
             self._explain_loss.at(batch, loss, self._compiled.last_batch)
@@ -339,6 +374,70 @@ class Step:
         if not (self._noisy or compiled.regularized or compiled.own_losses):
             return []
         return list(self.losses)
+
+
+class ModelRecordings:
+    """The recorded steps of a model, and when they are out of date."""
+
+    patience = 3
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._of: dict[str, Recordings] = {}
+        self._seen = -1  # count of changes when the model was last looked at
+        self._state: tuple[Any, ...] = ()
+        self._states: dict[tuple[Any, ...], tuple[int, Any]] = {}
+        self._number = 0
+        self._restless = 0  # steps in a row that changed the configuration
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        return None
+
+    def __reduce__(self) -> Any:
+        return (_nothing, ())
+
+    @property
+    def programs(self) -> dict[str, list[Program]]:
+        """By the name of the step."""
+        return {name: found.programs for name, found in self._of.items()}
+
+    def run(self, name: str, step: Callable[[Any], Any], data: Any) -> Any:
+        """``step(data)``, recorded under `name`."""
+        model = self._model
+        if self._seen != Changes.count:
+            self._look()
+        recordings = self._of.get(name)
+        if recordings is None:
+            recordings = self._of[name] = Recordings(f"{name} of model {model.name!r}")
+        source = getattr(model.optimizer, "_source", None)
+        flags = (self._number, model._explain_loss is None, source is None)
+        before = Changes.count
+        if self._restless >= self.patience:
+            return step(data)
+        results = recordings.call(step, data, flags, model.jit_compile is True)
+        if before == Changes.count:
+            self._restless = 0
+        else:
+            self._restless += 1
+            if self._restless == self.patience:
+                recordings.complain(f"the step sets {Changes.last}", model.jit_compile is True)
+        return results
+
+    def _look(self) -> None:
+        """Number the configuration of all layers: what was recorded under another is not used."""
+        self._seen = Changes.count
+        state, objects = inspection.configuration(self._model)
+        if state not in self._states:
+            if len(self._states) >= 16:
+                self._states.clear()
+                self._of.clear()
+            # The objects are kept, so that no other object gets the identity of one of them.
+            self._states[state] = (len(self._states) + 1, objects)
+        self._number = self._states[state][0]
+
+
+def _nothing() -> None:
+    return None
 
 
 def _rows(x: Any) -> int:

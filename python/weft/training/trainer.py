@@ -186,12 +186,13 @@ class Trainer(Step):
         if resume is not None and resume.skip(self, position, iterator):
             logs = self.get_metrics_result()
         begin, step, end = run.on_train_batch_begin, self.train_step, run.on_train_batch_end
+        own = inspection.own_step(self)
         for data in iterator:
             batch = position.batch
             begin(batch)
-            logs = step(data)
+            logs = self._replayed("train_step", step, data)
             position.batch = batch + 1
-            if self._explain_loss is not None:
+            if own and self._explain_loss is not None:
                 self._explain_loss.check(logs, data)
             end(batch, logs)
             if self.stop_training:
@@ -261,7 +262,7 @@ class Trainer(Step):
         with no_grad():
             for batch, data in enumerate(batches.epoch()):
                 run.on_test_batch_begin(batch)
-                logs = self.test_step(data)
+                logs = self._replayed("test_step", self.test_step, data)
                 run.on_test_batch_end(batch, logs)
         logs = as_numbers(logs)
         run.on_test_end(logs)
@@ -301,7 +302,7 @@ class Trainer(Step):
             with no_grad():
                 for batch, data in enumerate(Epochs(source, steps).epoch()):
                     run.on_predict_batch_begin(batch)
-                    outputs = self.predict_step(data)
+                    outputs = self._replayed("predict_step", self.predict_step, data)
                     collected.add(outputs)
                     run.on_predict_batch_end(batch, {"outputs": outputs})
         finally:
@@ -352,8 +353,7 @@ class Trainer(Step):
         self._require_compiled("train_on_batch")
         data = tensors(x, y, sample_weight, class_weight, self._data_dtype())
         self._check_batch(data)
-        self.reset_metrics()
-        logs = as_numbers(self.train_step(data))
+        logs = as_numbers(self._replayed("train_on_batch", self._train_alone, data))
         return logs if return_dict else _in_order(logs)
 
     def partial_fit(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -369,17 +369,24 @@ class Trainer(Step):
         self._require_compiled("test_on_batch", optimizer=False)
         data = tensors(x, y, sample_weight, None, self._data_dtype())
         self._check_batch(data)
-        self.reset_metrics()
         with no_grad():
-            logs = as_numbers(self.test_step(data))
+            logs = as_numbers(self._replayed("test_on_batch", self._test_alone, data))
         return logs if return_dict else _in_order(logs)
+
+    def _train_alone(self, data: Any) -> Logs:
+        self.reset_metrics()
+        return self.train_step(data)
+
+    def _test_alone(self, data: Any) -> Logs:
+        self.reset_metrics()
+        return self.test_step(data)
 
     @at_home()
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as NumPy arrays."""
         with no_grad():
             data = tensors(x, None, None, None, self._data_dtype())
-            return inspection.own_arrays(self.predict_step(data))
+            return inspection.own_arrays(self._replayed("predict_step", self.predict_step, data))
 
     def _check_batch(self, data: Any) -> None:
         """Check a batch if the last one was of another kind."""

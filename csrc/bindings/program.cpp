@@ -1,0 +1,89 @@
+// Recording and replaying steps: see core/recorder.h and core/program.h, and python/weft/capture.
+#include "core/program.h"
+
+#include "bindings/binding.h"
+#include "core/recorder.h"
+#include "core/recording.h"
+
+namespace py = pybind11;
+
+namespace weft {
+namespace {
+
+std::vector<const Tensor*> borrow(const py::sequence& tensors) {
+  std::vector<const Tensor*> borrowed;
+  borrowed.reserve(tensors.size());
+  for (const auto& t : tensors) borrowed.push_back(&t.cast<const Tensor&>());
+  return borrowed;
+}
+
+// dtype, shape and strides of arrays as bytes: the same bytes, the same program. Whether they may
+// be written to belongs to it, because operations refuse read-only memory.
+py::bytes signature(const py::sequence& tensors) {
+  std::string key;
+  for (const auto& item : tensors) {
+    const auto& t = item.cast<const Tensor&>();
+    key.push_back(static_cast<char>(t.dtype()));
+    key.push_back(static_cast<char>(t.device().type));
+    key.push_back(static_cast<char>(t.ndim()));
+    key.push_back(static_cast<char>(t.storage()->writable()));
+    for (const Dims* dims : {&t.shape(), &t.strides()})
+      key.append(reinterpret_cast<const char*>(dims->begin()),
+                 static_cast<size_t>(dims->size()) * sizeof(int64_t));
+  }
+  return py::bytes(key);
+}
+
+py::list describe(const Program& program) {
+  py::list launches;
+  for (const LaunchRecord& launch : program.launches()) {
+    py::list shapes[2];
+    for (int i = 0; i < launch.inputs + launch.outputs; i++) {
+      const Operand& operand = program.operand(launch, i);
+      if (operand.present)
+        shapes[i < launch.inputs ? 0 : 1].append(py::make_tuple(operand.shape, operand.dtype));
+    }
+    launches.append(py::make_tuple(launch.slot->name(), launch.label, shapes[0], shapes[1],
+                                   launch.cost.flops, launch.cost.bytes));
+  }
+  return launches;
+}
+
+std::function<std::string()> text_of(py::function function) {
+  return [function = std::move(function)] { return function().cast<std::string>(); };
+}
+
+}  // namespace
+
+WEFT_BINDING(program) {
+  py::class_<Program>(m, "Program")
+      .def(
+          "run", [](Program& p, const py::sequence& inputs) { return p.run(borrow(inputs)); },
+          py::arg("inputs"))
+      .def("go_on", &Program::go_on)
+      .def("difference", &Program::difference, py::arg("other"))
+      .def("is_current", &Program::is_current)
+      .def("launches", &describe)
+      .def("profile", &Program::profile, py::arg("repeat"))
+      .def_property_readonly("bytes_before_planning", &Program::bytes_before_planning)
+      .def_property_readonly("bytes_planned", &Program::bytes_planned)
+      .def_property_readonly("bytes_kept", &Program::bytes_kept);
+  py::class_<Recorder>(m, "Recorder")
+      .def(py::init([](py::function label, py::function where) {
+             return std::make_unique<Recorder>(text_of(std::move(label)),
+                                               text_of(std::move(where)));
+           }),
+           py::arg("label"), py::arg("where"))
+      .def("start", &Recorder::start)
+      .def("stop", &Recorder::stop)
+      .def("input", &Recorder::input, py::arg("x"))
+      .def("is_new", &Recorder::is_new, py::arg("x"))
+      .def("host_entry", &Recorder::host_entry)
+      .def("give_up", &Recorder::give_up, py::arg("reason"))
+      .def("finish", &Recorder::finish)
+      .def_property_readonly("failure", &Recorder::failure);
+  m.def("is_recording", &is_recording);
+  m.def("signature", &signature, py::arg("tensors"));
+}
+
+}  // namespace weft

@@ -1,0 +1,118 @@
+// A recorded step: a flat list of launches over memory that is the program's own.
+//
+// A storage of a recording is one of four things. `outside`: it existed before (weights, slots,
+// counters of random generators) and is used where it is. `input`: an argument, whose memory is
+// another array at each replay. `host`: its values were written without a launch and stay.
+// `made`: results; those nobody holds at the end share one block, planned by lifetime.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/kernel.h"
+#include "core/launch.h"
+#include "core/tensor.h"
+
+namespace weft {
+
+struct LaunchRecord {
+  const KernelSlot* slot;
+  KernelFunction kernel;
+  DType dtype;
+  size_t params_at, params_bytes;  // in the program's bytes of parameters
+  size_t first_operand;
+  int inputs, outputs;
+  Cost cost;
+  std::string label;
+};
+
+class Program {
+ public:
+  Program() = default;
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Runs from the beginning with these inputs. Returns the number of the host entry it has come to,
+  // after which `go_on` continues, or -1 at the end.
+  int64_t run(const std::vector<const Tensor*>& inputs);
+  int64_t go_on();
+
+  // Empty when both recordings are of the same step, else what differs.
+  std::string difference(const Program& other) const;
+  // Whether everything it reads from outside is still in use by somebody else, and its kernels are
+  // those of the current instruction set.
+  bool is_current() const;
+
+  const std::vector<LaunchRecord>& launches() const { return launches_; }
+  const Operand& operand(const LaunchRecord& launch, int i) const {
+    return operands_[launch.first_operand + static_cast<size_t>(i)];
+  }
+  // Seconds of each launch, the least of `repeat` replays; all values are put back afterwards.
+  std::vector<double> profile(int repeat);
+
+  size_t bytes_before_planning() const { return bytes_before_; }
+  size_t bytes_planned() const { return bytes_planned_; }
+  size_t bytes_kept() const { return bytes_kept_; }
+
+ private:
+  friend class Recorder;
+
+  enum class Origin : uint8_t { outside, input, host, made };
+  struct Held {
+    StoragePtr storage;
+    Origin origin;
+    bool written = false;
+    int64_t first = -1, last = -1;          // launches that use it
+    int64_t version = 0, version_gain = 0;  // outside, input: before, and what a replay adds
+    std::vector<char> before = {};  // host: values before the first launch that writes into it
+    void* data = nullptr;           // made: its place in the arena
+  };
+  enum class Kind : uint8_t { launch, check, host };
+  struct Entry {
+    Kind kind;
+    size_t at;  // in launches_ or checks_, or the number of the host entry
+  };
+  struct Step {  // what the loop over launches reads
+    KernelFunction kernel;
+    const void* params;
+    const Operand* operands;
+  };
+
+  void finish(Isa isa);
+  void plan_memory();
+  void* base_of(const Held& held) const;
+  void point_operands();
+  void bind(const std::vector<const Tensor*>& inputs);
+  void restore_host_values();
+  int64_t run_entries();
+  void gain_versions(size_t entries);
+  std::string launch_difference(const LaunchRecord& a, const Program& other, const LaunchRecord& b,
+                                std::vector<int32_t>& partner) const;
+  std::string storage_difference(int32_t i, const Program& other, int32_t j) const;
+
+  std::vector<LaunchRecord> launches_;
+  std::vector<Operand> operands_;
+  std::vector<int32_t> storage_of_;  // per operand, -1 when absent
+  std::vector<int64_t> offset_of_;   // per operand, bytes from the start of its storage
+  std::vector<char> params_;
+  std::vector<std::function<void()>> checks_;
+  int64_t hosts_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<Step> steps_;
+  std::vector<Held> held_;
+  std::vector<int32_t> inputs_;                      // in held_
+  std::vector<StoragePtr> lenders_;                  // of the last replay, per input
+  std::vector<std::vector<size_t>> input_operands_;  // operands to point anew, per input
+  std::vector<int32_t> restored_;                    // in held_
+  StoragePtr arena_;
+  Cost total_;
+  Isa isa_ = Isa::baseline;
+  size_t bytes_before_ = 0, bytes_planned_ = 0, bytes_kept_ = 0;
+  size_t position_ = 0;  // of the running replay, in entries_
+};
+
+}  // namespace weft
