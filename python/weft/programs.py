@@ -1,8 +1,8 @@
 """Recording a step and replaying it: `capture`, `Program`, and what the library tells a recording.
 
 While a step is recorded it runs as always; the compiled recorder notes its launches. A replay runs
-these launches without Python, over memory of the program's own. What Python decides is decided once:
-so a step is recorded twice, and replayed only if both recordings agree.
+these launches without Python, over memory of the program's own. What Python decides is decided
+once, so a step is recorded twice, and replayed only if both recordings agree.
 """
 
 from __future__ import annotations

@@ -286,7 +286,8 @@ class Optimizer:
         # What depends on the number of the step is decided by the host, also in a replay.
         steps = self.gradient_accumulation_steps
         if not steps:
-            return self._update(raw, variables, chosen)
+            self._update(raw, variables, chosen)
+            return
         accumulators = self._pick(self._accumulators, chosen)
         _C.scaled_add(raw, accumulators, 1.0, 1 / steps)
 
