@@ -19,7 +19,7 @@ import numpy as np
 
 from weft import _C
 from weft.autograd.recording import is_grad_enabled, user_line
-from weft.device import current_device
+from weft.device import current_device, is_gpu
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["CaptureWarning", "Captured", "Program", "capture", "on_host"]
@@ -465,10 +465,14 @@ class Recordings:
             kind.first, kind.version = None, version
         if kind.given_up or kind.calls == 1:
             return function(arguments)
-        if any(leaf._requires_grad for leaf in leaves):
-            kind.given_up = True
-            self.complain("an argument requires a gradient", required)
-            return function(arguments)
+        for leaf in leaves:
+            if leaf._requires_grad or is_gpu(leaf.device):
+                kind.given_up = True
+                reason = "an argument requires a gradient"
+                if is_gpu(leaf.device):
+                    reason = f"steps on {leaf.device!r} are not captured on this device yet"
+                self.complain(reason, required)
+                return function(arguments)
         kind.recordings += 1
         results, program, failure = self._record(function, arguments, leaves)
         if program is not None and kind.first is not None:
