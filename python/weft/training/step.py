@@ -16,6 +16,8 @@ from weft.training.outputs import output_names
 
 Logs = dict[str, Any]
 
+_PARTS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
 
 class Compiled:
     """What `compile` was given, and what is derived from it once the model is built.
@@ -59,6 +61,7 @@ class Step:
     run_eagerly = False
     jit_compile: Any = "auto"
     _recordings: Any = None  # of its steps, made when they are needed
+    _own_steps: bool | None = None  # whether the class writes a part of its steps itself
     auto_scale_loss = True
     _compiled: Any = None
     _compile_arguments: Any = None
@@ -93,8 +96,9 @@ class Step:
             run_eagerly: Run every step as it is written, never as a recording: for debugging.
             steps_per_execution: Must be 1.
             jit_compile: ``"auto"`` records steps and replays them (see `weft.capture`), and runs
-                those eagerly that cannot be recorded; True makes these an error; False records
-                nothing.
+                those eagerly that cannot be recorded, as well as all steps of a model whose class
+                has a `train_step` or the like of its own; True records these too, and makes what
+                cannot be recorded an error; False records nothing.
             auto_scale_loss: Let an optimizer with a loss scale apply it; a model whose policy is
                 ``"mixed_float16"`` gets a `LossScaleOptimizer`.
 
@@ -163,6 +167,10 @@ class Step:
         """``step(data)``, as a replay of what was recorded where that is possible."""
         if self.run_eagerly or self.jit_compile is False:
             return step(data)
+        if self._own_steps is None:
+            self._own_steps = any(getattr(type(self), n) is not getattr(Step, n) for n in _PARTS)
+        if self._own_steps and self.jit_compile == "auto":
+            return step(data)  # it may count, print or write; a replay would leave that out
         recordings = self._recordings
         if recordings is None:
             recordings = self._recordings = ModelRecordings(self)
