@@ -14,21 +14,6 @@ L = weft.layers
 LOSS = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def _has_conv2d():
-    try:
-        with weft.device("sim"):
-            weft.ops.conv2d(weft.ones((1, 4, 4, 1)), weft.ones((3, 3, 1, 1)))
-    except TypeError as error:
-        if "no kernel" in str(error):
-            return False
-        raise
-    return True
-
-
-# While the kernels are being written, models with convolutions wait for theirs.
-needs_conv2d = pytest.mark.skipif(not _has_conv2d(), reason="conv2d has no kernel on sim yet")
-
-
 def digits(n):
     data = pytest.importorskip("sklearn.datasets").load_digits()
     return (data.images[:n, ..., None] / 16).astype("float32"), data.target[:n]
@@ -72,10 +57,7 @@ def train(model, device, n=256, epochs=2, **options):
     return model, history.history
 
 
-MODELS = [mlp, pytest.param(lenet, marks=needs_conv2d)]
-
-
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [mlp, lenet])
 def test_training_gives_the_losses_of_the_cpu(model, gpu, tmp_path):
     here, expected = train(model, "cpu")
     there, found = train(model, gpu)
@@ -104,7 +86,6 @@ def test_training_gives_the_losses_of_the_cpu(model, gpu, tmp_path):
     assert int(loaded.optimizer.iterations) == int(there.optimizer.iterations) + 4
 
 
-@needs_conv2d
 def test_a_cnn_learns_the_digits(gpu):
     _, history = train(lenet, gpu, n=1500, epochs=6, batch_size=32)
     assert history["val_accuracy"][-1] > 0.8
@@ -142,10 +123,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=needs_conv2d) if n == "conv" else n for n in LAYERS],
-)
+@pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_and_its_gradients_are_those_of_the_cpu(name, gpu):
     make, shape = LAYERS[name]
     values = np.random.default_rng(0).normal(size=shape).astype("float32")
@@ -198,6 +176,43 @@ def test_optimizers_take_the_steps_of_the_cpu(name, common, gpu):
 
     for mine, other in zip(run(gpu), run("cpu"), strict=True):
         np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=2e-5, atol=2e-6)
+
+
+METRICS = {
+    "AUC": {},
+    "Precision": {"thresholds": [0.2, 0.6]},
+    "Recall": {"top_k": 2},
+    "MeanIoU": {"num_classes": 3, "sparse_y_pred": False, "sparse_y_true": False},
+    "F1Score": {},
+    "CategoricalAccuracy": {},
+    "TopKCategoricalAccuracy": {"k": 2},
+    "CategoricalCrossentropy": {},
+    "MeanSquaredError": {},
+    "CosineSimilarity": {},
+    "R2Score": {},
+    "KLDivergence": {},
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_count_where_the_data_are(name, gpu):
+    rng = np.random.default_rng(0)
+    scores = rng.random((30, 3)).astype("float32")
+    scores /= scores.sum(1, keepdims=True)
+    truth, weight = np.eye(3, dtype="float32")[rng.integers(0, 3, 30)], rng.random(30)
+
+    def count(made_on, device):
+        with weft.device(made_on):
+            metric = getattr(weft.metrics, name)(**METRICS[name])
+        with weft.device("cpu"):
+            for _ in range(2):  # the arrays go to the predictions
+                args = (truth, weft.tensor(scores, device=device))
+                metric.update_state(*args, sample_weight=weight)
+            return np.asarray(metric.result())
+
+    expected = count("cpu", "cpu")
+    for made_on in ("cpu", gpu):
+        np.testing.assert_allclose(count(made_on, gpu), expected, rtol=1e-5, atol=1e-6)
 
 
 # --- what follows the model ----------------------------------------------------------------------

@@ -88,9 +88,15 @@ py::buffer_info buffer_of(const Tensor& t) {
                          !t.storage()->writable());
 }
 
+// The values of a tensor on a GPU; other Python threads run while this one waits for them.
+Tensor read_back(const Tensor& t) {
+  const py::gil_scoped_release unlocked;
+  return to_device(t, Device{});
+}
+
 py::array to_numpy(const Tensor& t) {
   if (t.dtype() == DType::bfloat16) return to_numpy(cast(t, DType::float32));
-  if (is_gpu(t.device())) return to_numpy(to_device(t, Device{}));
+  if (is_gpu(t.device())) return to_numpy(read_back(t));
   const py::buffer_info info = buffer_of(t);
   const py::capsule keep_alive(new StoragePtr(t.storage()),
                                [](void* p) { delete static_cast<StoragePtr*>(p); });
@@ -104,7 +110,7 @@ py::object item(const Tensor& t) {
         t.shape());
   require_values(t, "item");
   record_host_read(t, "item()");
-  if (is_gpu(t.device())) return item(to_device(t, Device{}));
+  if (is_gpu(t.device())) return item(read_back(t));
   switch (t.dtype()) {
     case DType::boolean: return py::bool_(*t.data_as<bool>());
     case DType::uint8: return py::int_(*t.data_as<uint8_t>());

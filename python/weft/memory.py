@@ -30,7 +30,8 @@ def holders(device: str) -> list[tuple[int, str]]:
     seen: set[int] = set()
     found: list[tuple[int, str]] = []
     saved: Counter[str] = Counter()
-    objects = [o for o in gc.get_objects() if isinstance(o, (Tensor, Node))]
+    # By type: isinstance asks objects for their class, which runs code of other libraries.
+    objects = [o for o in gc.get_objects() if issubclass(type(o), (Tensor, Node))]
     # Variables have the best names, so of shared memory they are the holders.
     objects.sort(key=lambda o: 2 if isinstance(o, Node) else 1 - isinstance(o, Variable))
     for item in objects:

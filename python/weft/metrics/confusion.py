@@ -8,6 +8,7 @@ import numpy as np
 
 from weft import ops
 from weft.autograd import no_grad
+from weft.device import gpu_in_use
 from weft.losses.loss import same_shapes
 from weft.metrics.metric import Metric, add_to
 from weft.tensor import Tensor, as_tensor
@@ -70,6 +71,8 @@ class ConfusionMetric(Metric):
         """Add a batch, with a weight for each row."""
         x = self._tensor(y_pred)
         y, x = same_shapes(self.name, as_tensor(y_true, near=x), x)
+        if gpu_in_use():
+            self._limits = self._limits.to(x.device)
         weight = ops.ones_like(x) if sample_weight is None else self._weights(sample_weight, x)
         if self.top_k is not None:
             x = self._keep_top(x)
@@ -97,7 +100,7 @@ class ConfusionMetric(Metric):
         )
 
     def _weights(self, sample_weight: Any, x: Tensor) -> Tensor:
-        weight = self._tensor(sample_weight).astype(x.dtype, copy=False)
+        weight = self._tensor(sample_weight, near=x).astype(x.dtype, copy=False)
         given = weight.shape
         while weight.ndim < x.ndim:
             weight = ops.expand_dims(weight, -1)

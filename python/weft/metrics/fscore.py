@@ -84,7 +84,9 @@ class FBetaScore(Metric):
         else:
             chosen = x > self.threshold
         chosen = ops.cast(chosen, x.dtype)
-        weight = 1.0 if sample_weight is None else ops.expand_dims(self._tensor(sample_weight), 1)
+        weight = (
+            1.0 if sample_weight is None else ops.expand_dims(self._tensor(sample_weight, x), -1)
+        )
         axis = None if self.average == "micro" else 0
         values = [chosen * y, chosen * (1.0 - y), (1.0 - chosen) * y, y]
         add_to(self._variables, [ops.sum(v * weight, axis=axis) for v in values])

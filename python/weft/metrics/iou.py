@@ -9,6 +9,7 @@ import numpy as np
 
 from weft import ops
 from weft.autograd import no_grad
+from weft.device import is_gpu
 from weft.metrics.metric import Metric, add_to
 from weft.tensor import Tensor, as_tensor
 
@@ -66,9 +67,9 @@ class ConfusionMatrix(Metric):
         y, x = (ops.reshape(ops.cast(t, "int64"), (-1,)) for t in (y, x))
         if y.shape != x.shape:
             raise ValueError(f"{self.name}: {y.shape[0]} targets but {x.shape[0]} predictions")
-        weight = ops.ones(y.shape)
+        weight = ops.ones(y.shape, device=y.device)
         if sample_weight is not None:
-            weight = ops.reshape(self._tensor(sample_weight), (-1,)).astype("float32")
+            weight = ops.reshape(self._tensor(sample_weight, near=y), (-1,)).astype("float32")
             if weight.shape != y.shape:
                 raise ValueError(
                     f"{self.name}: {weight.shape[0]} sample weights for {y.shape[0]} values"
@@ -84,8 +85,8 @@ class ConfusionMatrix(Metric):
         add_to([self.total_cm], [counts])
 
     def _check(self, classes: Tensor, what: str) -> None:
-        if not classes.size:
-            return
+        if not classes.size or is_gpu(classes.device):
+            return  # on a GPU nothing is read back: `one_hot` reports what is no class
         low, high = int(ops.min(classes)), int(ops.max(classes))
         if low < 0 or high >= self.num_classes:
             raise ValueError(

@@ -145,7 +145,7 @@ class R2Score(Metric):
         y, x = y.astype("float64"), x.astype("float64")
         weight = ops.ones_like(y)
         if sample_weight is not None:
-            given = self._tensor(sample_weight).astype("float64")
+            given = self._tensor(sample_weight, near=y).astype("float64")
             given = ops.expand_dims(given, -1) if given.ndim == 1 else given
             weight = weight * given
         weighted = y * weight
