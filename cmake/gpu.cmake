@@ -4,10 +4,16 @@ file(GLOB gpu_sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
 file(GLOB sim_sources CONFIGURE_DEPENDS csrc/sim/*.cpp)
 
 # --- sim -------------------------------------------------------------------------------------
+# Kernels with planted mistakes, which only the checker's own tests run, and what the checked build
+# has in place of backend.cu.
+set(only_checked_sources ${gpu_sources})
+list(FILTER only_checked_sources INCLUDE REGEX "/(selftest_faults[^/]*|checked_queues)\\.cu$")
+list(REMOVE_ITEM gpu_sources ${only_checked_sources})
+
 # A file cannot be C++ for one target and CUDA for another, so sim compiles it through a wrapper.
-function(add_sim_kernels build)
+function(add_sim_kernels build sources)
   set(wrappers)
-  foreach(source IN LISTS gpu_sources)
+  foreach(source IN LISTS ${sources})
     cmake_path(GET source STEM stem)
     set(wrapper ${CMAKE_CURRENT_BINARY_DIR}/${build}/${stem}.cpp)
     file(CONFIGURE OUTPUT ${wrapper} CONTENT "#include \"cuda/${stem}.cu\"\n" @ONLY)
@@ -25,7 +31,25 @@ endfunction()
 
 target_sources(_C PRIVATE ${sim_sources})
 target_link_libraries(_C PRIVATE ${CMAKE_DL_LIBS})
-add_sim_kernels(sim)
+add_sim_kernels(sim gpu_sources)
+
+# The same kernels once more for weft.sim.check(): the compiler calls __tsan_read4 and its relatives
+# at every memory access, and csrc/sim/instrumentation.cpp defines those functions (libtsan is not
+# linked). It stands last on the link line: where both builds emit the same inline function of the
+# library or of std, the linker keeps the plain one, and normal runs are as fast as without it. What
+# such a function accesses the checker does not see; what kernels share is always inlined, or works on
+# values in registers (Float16::from_float).
+option(WEFT_SIM_CHECKED "Build the kernels for weft.sim.check() too" ON)
+if(WEFT_SIM_CHECKED AND NOT WEFT_SANITIZE)
+  set(checked_sources ${gpu_sources} ${only_checked_sources})
+  list(FILTER checked_sources EXCLUDE REGEX "/backend\\.cu$")
+  # -O1 takes two thirds of -O2's time to compile; checking costs more than what the rest is worth.
+  add_sim_kernels(sim_checked checked_sources -O1
+    -fsanitize=thread,bounds,shift-exponent --param=tsan-instrument-func-entry-exit=0
+    --param=tsan-distinguish-volatile=1)
+  target_compile_definitions(weft_sim_checked PRIVATE WEFT_SIM_CHECKED)
+  target_compile_definitions(_C PRIVATE WEFT_HAS_SIM_CHECKED)
+endif()
 
 # --- cuda ------------------------------------------------------------------------------------
 if(WEFT_CUDA STREQUAL "OFF" OR WEFT_SANITIZE)

@@ -52,6 +52,7 @@ class Backend {
   // Blocks the caching allocator hands out of what it got; a checker wants their exact bounds.
   virtual void block_taken(void*, size_t) {}
   virtual void block_returned(void*) noexcept {}
+  virtual size_t guard_bytes() { return 0; }  // to be left free behind every block
 
   // Queued on the calling thread's stream of the device. Host memory must stay until the copy is
   // done; `copy_bytes` sees to it.

@@ -50,7 +50,7 @@ class DeviceAllocator final : public Allocator {
   DeviceAllocator(Backend& backend, Device device) : backend_(backend), device_(device) {}
 
   void* allocate(size_t bytes) override {
-    const size_t size = round_up(std::max<size_t>(bytes, 1), kGranularity);
+    const size_t size = round_up(std::max<size_t>(bytes, 1) + backend_.guard_bytes(), kGranularity);
     std::lock_guard lock(mutex_);
     statistics_.allocations++;
     const int stream = backend_.current_stream(device_.index);

@@ -11,6 +11,9 @@
 #include "core/check.h"
 #include "cuda/errors.h"
 #include "cuda/stream.h"
+#if !defined(__CUDACC__)
+#include "sim/device_memory.h"
+#endif
 #include "cuda/target.h"
 
 namespace weft::WEFT_GPU {
@@ -100,6 +103,11 @@ class CudaBackend final : public Backend {
     cudaGetLastError();
     current_ = -1;
   }
+#if !defined(__CUDACC__)
+  void block_taken(void* data, size_t bytes) override { simulator::block_taken(data, bytes); }
+  void block_returned(void* data) noexcept override { simulator::block_returned(data); }
+  size_t guard_bytes() override { return simulator::guard_bytes(); }
+#endif
   void* allocate_pinned(size_t bytes) override {
     void* data = nullptr;
     const cudaError_t error = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);

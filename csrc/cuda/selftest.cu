@@ -4,13 +4,14 @@
 
 namespace weft::WEFT_GPU {
 
-std::vector<SelftestResult> run_selftests() {
+std::vector<SelftestResult> run_selftests(const std::string& only) {
   int device = 0, major = 0, minor = 0;
   require(cudaGetDevice(&device), "cudaGetDevice");
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
   std::vector<SelftestResult> results;
   for (const Selftest& test : selftests()) {
+    if (!only.empty() && only != test.name) continue;
     // wgmma and its relatives exist on compute capability 9.0 only.
     if (test.capability == 90 ? major != 9 : major * 10 + minor < test.capability) continue;
     SelftestResult result{test.name, std::numeric_limits<double>::infinity(), test.tolerance};
@@ -248,8 +249,9 @@ __global__ void atomics(int* ints, unsigned* words, unsigned long long* longs, f
   atomicMax(&longs[1], static_cast<unsigned long long>(u) << 33);
   atomicAdd(&floats[0], 1.0f);
   atomicAdd(&doubles[0], 0.5);
-  // A lock-free maximum, the way a kernel does it for a type without an instruction.
-  unsigned old = words[8];
+  // A lock-free maximum, the way a kernel does it for a type without an instruction. A plain read
+  // beside the others' exchanges would be a race.
+  unsigned old = *static_cast<volatile unsigned*>(&words[8]);
   while (old < u * 3u) {
     const unsigned seen = atomicCAS(&words[8], old, u * 3u);
     if (seen == old) break;

@@ -312,9 +312,10 @@ std::string Block::deadlock_report() {
   return text.str();
 }
 
-void Block::fail(int code, const std::string& text, const void* pc) {
+void Block::record_failure(int code, const std::string& text, const void* pc) {
   Thread& me = self();
   me.in_simulator = true;
+  if (Observer* watching = observer()) watching->faulted(code, text, pc);
   std::ostringstream report;
   report << kernel_name(launch_->info.function) << ", block " << to_text(index_);
   if (text.compare(0, 8, "deadlock") != 0) report << ", thread " << to_text(me.thread_index);
@@ -323,7 +324,17 @@ void Block::fail(int code, const std::string& text, const void* pc) {
   record_fault(code, report.str());
   launch_->failed.store(true, std::memory_order_relaxed);
   failed_ = true;
+}
+
+void Block::fail(int code, const std::string& text, const void* pc) {
+  record_failure(code, text, pc);
   throw ThreadFailed{};
+}
+
+void Block::abandon(int code, const std::string& text, const void* pc) {
+  record_failure(code, text, pc);
+  leave_ended_fiber(self(), nullptr);
+  std::abort();  // nobody continues a fiber that has ended
 }
 
 }  // namespace weft::simulator

@@ -93,6 +93,9 @@ class Block {
   void poll();
   // Ends the block with a report.
   [[noreturn]] void fail(int code, const std::string& text, const void* pc);
+  // The same where no exception can pass: compilers take instrumented accesses for calls that do
+  // not throw. The thread's frames are left as they are.
+  [[noreturn]] void abandon(int code, const std::string& text, const void* pc);
 
   int barrier_sync(int id, int threads, BarrierReduction reduction, int predicate, const void* pc);
   void barrier_arrive(int id, int threads, const void* pc);
@@ -111,6 +114,7 @@ class Block {
   void reset(Launch& launch, uint3 index, uint64_t block_seed);
   void begin(Thread& thread);
   void finish(Thread& thread);
+  void record_failure(int code, const std::string& text, const void* pc);
   void leave_ended_fiber(Thread& thread, Thread* next);
   void resume(Thread& next, Fiber& from, bool ends);
   Thread* pick();

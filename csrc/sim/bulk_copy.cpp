@@ -1,4 +1,5 @@
 // TMA: tiles of up to five dimensions and runs of bytes, between global and shared memory.
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -44,6 +45,40 @@ void for_each_unit(const BulkCopy& copy, Visit visit) {
       }
     }
   }
+}
+
+// Calls visit(address, bytes) for every run of global memory that the copy reads or writes.
+template <class Visit>
+void for_each_global_run(const BulkCopy& copy, Visit visit) {
+  if (!copy.is_tile) return visit(copy.global, copy.bytes);
+  const TensorMap& map = copy.map;
+  const int64_t begin = std::max<int64_t>(copy.coordinates[0], 0);
+  const int64_t end = std::min<int64_t>(int64_t{copy.coordinates[0]} + map.box[0], map.extent[0]);
+  if (begin >= end) return;
+  size_t rows = 1;
+  for (int d = 1; d < map.rank; d++) rows *= map.box[d];
+  for (size_t row = 0; row < rows; row++) {
+    size_t rest = row;
+    unsigned char* at = map.base + begin * map.element_bytes;
+    bool inside = true;
+    for (int d = 1; d < map.rank; d++) {
+      const int64_t i = copy.coordinates[d] + static_cast<int64_t>(rest % map.box[d]);
+      rest /= map.box[d];
+      inside = inside && i >= 0 && i < static_cast<int64_t>(map.extent[d]);
+      at += i * static_cast<int64_t>(map.stride[d - 1]);
+    }
+    if (inside) visit(at, static_cast<size_t>(end - begin) * map.element_bytes);
+  }
+}
+
+// `store` as seen from global memory: its side is written.
+void tell_observer_of_issue(const BulkCopy& copy, bool store) {
+  Observer* const watching = observer();
+  if (watching == nullptr) return;
+  for_each_global_run(copy, [&](const void* address, size_t bytes) {
+    watching->async_issue({copy.ticket, address, bytes, store, copy.pc});
+  });
+  watching->async_issue({copy.ticket, copy.shared, copy.bytes, !store, copy.pc});
 }
 
 void perform_load(const BulkCopy& copy) {
@@ -118,14 +153,12 @@ BulkCopy make_run(void* global, void* shared, uint32_t bytes, const void* pc) {
 void issue_load(const BulkCopy& made, uint64_t* barrier) {
   BulkCopy copy = made;
   copy.barrier = barrier;
-  if (Observer* watching = observer())
-    watching->async_issue({copy.ticket, copy.shared, copy.bytes, true, copy.pc});
+  tell_observer_of_issue(copy, false);
   Block::running().loads_in_flight.push_back(copy);
 }
 
 void issue_store(const BulkCopy& copy) {
-  if (Observer* watching = observer())
-    watching->async_issue({copy.ticket, copy.shared, copy.bytes, false, copy.pc});
+  tell_observer_of_issue(copy, true);
   Block::self().pending().stores.add(copy);
 }
 

@@ -71,6 +71,7 @@ int Block::barrier_sync(int id, int threads, BarrierReduction reduction, int pre
     case BarrierReduction::all: barrier.combined += !vote; break;
   }
   Thread& me = self();
+  me.wait_pc = pc;
   barrier.waiting.push_back(&me);
   if (!complete(barrier)) {
     suspend(id == 0 && threads == 0 ? "__syncthreads" : "a named barrier", pc);
@@ -118,6 +119,7 @@ void Block::complete_meeting(WarpMeeting& meeting, int warp) {
 void Block::meet_warp(uint32_t mask, WarpCombine combine, void* record, const char* name,
                       const void* pc) {
   Thread& me = self();
+  me.wait_pc = pc;
   const uint32_t bit = 1u << me.lane;
   if ((mask & bit) == 0)
     fail(cudaErrorIllegalInstruction, std::string(name) + " by a lane outside of the mask it names",
@@ -244,7 +246,7 @@ void vector_load_checked(void* to, const void* from, int bytes) {
   SimulatorCall call;
   check_alignment("load", from, bytes, pc);
   if (Observer* watching = observer())
-    watching->access({from, static_cast<size_t>(bytes), false, pc});
+    watching->access({from, static_cast<size_t>(bytes), AccessKind::read, pc});
   std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 
@@ -252,7 +254,8 @@ void vector_store_checked(void* to, const void* from, int bytes) {
   const void* pc = __builtin_return_address(0);
   SimulatorCall call;
   check_alignment("store", to, bytes, pc);
-  if (Observer* watching = observer()) watching->access({to, static_cast<size_t>(bytes), true, pc});
+  if (Observer* watching = observer())
+    watching->access({to, static_cast<size_t>(bytes), AccessKind::write, pc});
   std::memcpy(to, from, static_cast<size_t>(bytes));
 }
 

@@ -16,12 +16,9 @@ void perform(const ThreadCopy& copy) {
 }
 
 void land(const ThreadCopy& copy) {
-  if (Observer* watching = observer()) {
-    watching->async_land(
-        {copy.ticket, copy.from, static_cast<size_t>(copy.source_bytes), false, copy.pc}, nullptr);
+  if (Observer* watching = observer())
     watching->async_land({copy.ticket, copy.to, static_cast<size_t>(copy.bytes), true, copy.pc},
                          nullptr);
-  }
   perform(copy);
 }
 

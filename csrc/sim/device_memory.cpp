@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "sim/observer.h"
 
@@ -22,6 +23,7 @@ constexpr int kPoison = 0xff;       // a NaN in every floating-point type
 struct Registry {
   std::mutex mutex;
   std::map<uintptr_t, Allocation> allocations;
+  std::map<uintptr_t, size_t> blocks;  // of the caching allocator
   size_t used[kMaxDevices] = {};
 };
 
@@ -160,6 +162,40 @@ bool unregister_host_memory(void* pointer) {
   if (entry == all.allocations.end() || !entry->second.registered) return false;
   all.allocations.erase(entry);
   return true;
+}
+
+void block_taken(void* data, size_t bytes) {
+  Registry& all = registry();
+  {
+    std::lock_guard lock(all.mutex);
+    all.blocks[reinterpret_cast<uintptr_t>(data)] = bytes;
+  }
+  if (Observer* watching = observer()) watching->block_taken(data, bytes);
+}
+
+void block_returned(void* data) {
+  Registry& all = registry();
+  {
+    std::lock_guard lock(all.mutex);
+    all.blocks.erase(reinterpret_cast<uintptr_t>(data));
+  }
+  if (Observer* watching = observer()) watching->block_returned(data);
+}
+
+size_t guard_bytes() { return observer() != nullptr ? 256 : 0; }
+
+std::vector<LiveMemory> live_memory() {
+  Registry& all = registry();
+  std::lock_guard lock(all.mutex);
+  std::vector<LiveMemory> live;
+  for (const auto& [begin, allocation] : all.allocations) {
+    LiveMemory memory{begin, allocation.bytes, {}};
+    for (auto block = all.blocks.lower_bound(begin);
+         block != all.blocks.end() && block->first < begin + allocation.bytes; ++block)
+      memory.blocks.push_back(*block);
+    live.push_back(std::move(memory));
+  }
+  return live;
 }
 
 bool find_allocation(const void* pointer, Allocation& found) {

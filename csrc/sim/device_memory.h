@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace weft::simulator {
 
@@ -34,6 +36,20 @@ void* allocate_host_memory(size_t bytes);
 bool free_host_memory(void* pointer);
 bool register_host_memory(void* pointer, size_t bytes);
 bool unregister_host_memory(void* pointer);
+
+// The caching allocator cut a block out of an allocation, or took it back.
+void block_taken(void* data, size_t bytes);
+void block_returned(void* data);
+// Bytes to leave free behind every block, so that the checker sees what runs past its end.
+size_t guard_bytes();
+
+// What kernels may use now. An allocation that was ever divided counts by its blocks alone.
+struct LiveMemory {
+  uintptr_t begin;
+  size_t bytes;
+  std::vector<std::pair<uintptr_t, size_t>> blocks;
+};
+std::vector<LiveMemory> live_memory();
 
 // The allocation that holds this address.
 bool find_allocation(const void* pointer, Allocation& found);

@@ -79,7 +79,8 @@ void run_launch(LaunchInfo info, Invoke invoke) {
   const int64_t blocks = int64_t{grid.x} * grid.y * grid.z;
   const int64_t threads = int64_t{info.block.x} * info.block.y * info.block.z;
   const std::vector<int64_t> order = shuffled_blocks(launch, blocks);
-  parallel_for(blocks, kThreadsPerChunk / threads, [&](int64_t begin, int64_t end) {
+  const int64_t grain = observer() != nullptr ? blocks : kThreadsPerChunk / threads;
+  parallel_for(blocks, grain, [&](int64_t begin, int64_t end) {
     Block& block = Block::of_this_thread();
     for (int64_t i = begin; i < end && !launch.failed.load(std::memory_order_relaxed); i++) {
       const int64_t at = order.empty() ? i : order[static_cast<size_t>(i)];

@@ -3,12 +3,13 @@
 // the compiler's instrumentation of the `sim_checked` build; what the simulator itself moves
 // (asynchronous copies, matrix fragments, vector accesses) is reported here.
 //
-// Blocks run on several OS threads at once: hooks below `block_begin` are called on the thread that
-// runs the block, with `current` set when a CUDA thread is the cause.
+// While there is an observer, blocks run one after another on the thread that launches them. Hooks
+// below `block_begin` are called with `current` set when a CUDA thread is the cause.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "sim/thread.h"
 
@@ -23,17 +24,34 @@ struct LaunchInfo {
   uint64_t number;  // launches since the process began
 };
 
-// An access the simulator makes for the running thread. pc lies in the kernel, or in a wrapper that
-// was inlined into it (describe_address in symbols.h walks out of wrappers).
+// Atomic functions read once more before they exchange: atomic_load, then atomic.
+enum class AccessKind : uint8_t {
+  read,
+  write,
+  volatile_read,
+  volatile_write,
+  atomic_load,
+  atomic,
+};
+constexpr bool writes(AccessKind kind) {
+  return kind == AccessKind::write || kind == AccessKind::volatile_write ||
+         kind == AccessKind::atomic;
+}
+
+// An access of the running thread: instrumented, or made by the simulator for it. pc lies in the
+// kernel, or in a wrapper that was inlined into it (describe_address in symbols.h walks out of
+// wrappers).
 struct Access {
   const void* address;
   size_t bytes;
-  bool write;
+  AccessKind kind;
   const void* pc;
+  bool by_warpgroup = false;  // operands of a wgmma, read by all of it
+  bool structure = false;     // a copy of a whole structure, with the gaps between its members
 };
 
-// One box or run of bytes moved by cp.async, TMA or a bulk copy, or the operands of a wgmma.
-// `ticket` joins issue and landing.
+// One side of a copy by cp.async, TMA or a bulk copy. `ticket` joins issue and landing. The side in
+// global memory is told of at the issue, row by row of a tile.
 struct AsyncAccess {
   uint64_t ticket;
   const void* address;
@@ -46,12 +64,14 @@ class Observer {
  public:
   virtual ~Observer() = default;
 
-  // On the thread that launches, around all blocks.
+  // On the thread that launches, around all blocks. With an observer they all run there.
   virtual void launch_begin(const LaunchInfo&) {}
   virtual void launch_end(const LaunchInfo&) {}
 
   virtual void block_begin(const LaunchInfo&, uint3 /*block*/) {}
   virtual void block_end() {}
+  // The running thread ended the launch; `code` is a cudaError value.
+  virtual void faulted(int /*code*/, const std::string& /*text*/, const void* /*pc*/) {}
   // The stack of a CUDA thread is its local memory. A stack serves several threads in turn.
   virtual void thread_begin(const ThreadContext&, const void* /*stack*/, size_t /*bytes*/) {}
   virtual void thread_end(const ThreadContext&) {}
@@ -72,6 +92,8 @@ class Observer {
   // An access that happens now. `collective` ones (ldmatrix rows, descriptor operands) are made
   // for the lane in `current`.
   virtual void access(const Access&) {}
+  // What the language leaves undefined: an index past the end of an array.
+  virtual void undefined_behaviour(const char* /*what*/, const char* /*file*/, int /*line*/) {}
 
   // Between issue and landing the copy may read its source and write its destination at any time.
   // A landing belongs to the waiting thread (cp.async, wgmma), or to no thread (TMA: the mbarrier
@@ -87,6 +109,9 @@ class Observer {
   // Device memory, from the host's side, in stream order.
   virtual void allocated(const void* /*address*/, size_t /*bytes*/) {}
   virtual void freed(const void* /*address*/, size_t /*bytes*/) {}
+  // Blocks that the caching allocator cuts out of an allocation.
+  virtual void block_taken(const void* /*address*/, size_t /*bytes*/) {}
+  virtual void block_returned(const void* /*address*/) {}
   virtual void host_wrote(const void* /*address*/, size_t /*bytes*/) {}
   virtual void host_read(const void* /*address*/, size_t /*bytes*/) {}
   virtual void device_copied(const void* /*to*/, const void* /*from*/, size_t /*bytes*/) {}

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weft::simulator {
@@ -109,12 +110,25 @@ std::vector<std::string> addr2line(const char* options, const char* file, uintpt
   return lines;
 }
 
+// Kernel files are compiled through wrappers of one line (cmake/gpu.cmake), and binutils 2.40 takes
+// the wrapper for the first functions of the file it includes.
+std::string without_wrapper(std::string line) {
+  const size_t folder = line.rfind("/sim"), extension = line.rfind(".cpp:");
+  if (folder == std::string::npos || extension == std::string::npos) return line;
+  const size_t slash = line.find('/', folder + 1);
+  if (line.find("csrc/sim/") != std::string::npos || line.find('/', slash + 1) != std::string::npos)
+    return line;
+  return line.substr(0, folder) + "/cuda" + line.substr(slash, extension - slash) + ".cu" +
+         line.substr(extension + 4);
+}
+
 // addr2line -i prints the chain of inlined callers, innermost first: the first that is not a
 // wrapper is the kernel's line.
 std::string source_line(const Location& location) {
   std::string best;
   for (std::string line : addr2line("-i", location.file, location.offset - 1)) {
     line.resize(std::min(line.size(), line.find(' ')));
+    line = without_wrapper(std::move(line));
     if (line.starts_with("??") || line.ends_with(":?") || line.ends_with(":0")) continue;
     if (best.empty() || is_wrapper(best)) best = line;
   }

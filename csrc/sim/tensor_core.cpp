@@ -73,7 +73,8 @@ void check_row(Block& block, const void* row, int count, bool write, const char*
   if (reinterpret_cast<uintptr_t>(row) % kRowBytes != 0)
     block.fail(cudaErrorMisalignedAddress,
                std::string(name) + ": a row address is not a multiple of 16 bytes", pc);
-  if (Observer* watching = observer()) watching->access({row, kRowBytes, write, pc});
+  if (Observer* watching = observer())
+    watching->access({row, kRowBytes, write ? AccessKind::write : AccessKind::read, pc});
 }
 
 struct MmaRecord {

@@ -85,7 +85,7 @@ void read_operand(Block& block, const WarpgroupMma& mma, uint64_t bits, bool mn_
         block.fail(cudaErrorIllegalAddress, "wgmma: an operand lies outside of shared memory",
                    mma.pc);
       if (watching != nullptr && address % 16 == 0)
-        watching->access({shared_pointer(address), 16, false, mma.pc});
+        watching->access({shared_pointer(address), 16, AccessKind::read, mma.pc, true});
       values[row][k] = read_element(mma.type, address);
     }
   }

@@ -58,6 +58,7 @@ from weft.models import Functional, Model, Sequential, estimate
 from weft import cuda, memory, sim
 
 mixed_precision = dtype_policies
+sim.check_from_environment()
 
 __version__ = "0.1.0"
 
