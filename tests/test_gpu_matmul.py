@@ -5,6 +5,7 @@ buffer, accumulation, sums split along k, and what the precision of float32 prod
 """
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def check(gpu, rng, m, n, k, dtype="float32", layouts=("rows", "rows"), pad=0, l
     x64, y64 = (np.asarray(t.astype("float64").numpy()) for t in (x, y))
     error = np.abs(result.astype("float64").numpy() - x64 @ y64)
     allowed = bound(x64, y64, dtype, "float32" if dtype == "tf32" else dtype)
+    allowed += 2.0**-24 * (dtype == "float16")  # its results may be subnormal
     assert error.shape == allowed.shape
     assert (error <= allowed).all(), (m, n, k, dtype, layouts, pad, error.max())
 
@@ -67,7 +69,34 @@ def test_tiles_of_ordinary_units(variant, layouts, gpu):
         check(gpu, rng, 128, 64, 32, "float32", layouts)  # no edges
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+MMA = ["mma_64x64", "mma_128x128"]
+
+
+@pytest.fixture
+def tf32():
+    """float32 products may be rounded to tf32."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        weft.set_matmul_precision("tf32")
+    yield
+    weft.set_matmul_precision("float32")
+
+
+@pytest.mark.parametrize("layouts", LAYOUTS, ids="-".join)
+@pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("variant", MMA)
+def test_tiles_of_tensor_cores(variant, dtype, layouts, gpu, tf32):
+    rng = np.random.default_rng(LAYOUTS.index(layouts))
+    with kernels.matmul.use(variant):
+        for pad in (0, 1, 2, 8):
+            m, n, k = rng.integers(1, 200, 3).tolist()
+            check(gpu, rng, m, n, k, dtype, layouts, pad)
+        check(gpu, rng, 64, 128, 192, dtype, layouts)  # no edges, 16-byte copies
+        check(gpu, rng, 24, 40, 72, dtype, layouts, lead=((2, 1), (3,)))
+        check(gpu, rng, 9, 17, 1100, dtype, layouts)  # split along k
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_vectors(dtype, gpu):
     rng = np.random.default_rng(3)
     with kernels.matmul.use("gemv"):
@@ -119,6 +148,47 @@ def test_bias_activation_and_accumulation(variant, k, gpu):
         np.testing.assert_allclose(buffer.numpy(), inside, rtol=1e-12, atol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_are_rounded_once(dtype, gpu):
+    """Bias, activation and what is accumulated are added in float32."""
+    rng = np.random.default_rng(10)
+    for m, n, k in [(20, 30, 40), (20, 31, 1300), (1, 9, 40)]:
+        x, w, b, c = (
+            weft.tensor(rng.standard_normal(s).astype("float32"), device=gpu).astype(dtype)
+            for s in ((m, k), (k, n), (n,), (m, n))
+        )
+        x64, w64, b64, c64 = (t.astype("float64").numpy() for t in (x, w, b, c))
+        y = ops.linear(x, w, b, activation="relu")
+        assert y.dtype == dtype
+        expected = np.maximum(x64 @ w64 + b64, 0)
+        error = np.abs(y.astype("float64").numpy() - expected)
+        assert (error <= 0.51 * EPS[dtype] * np.abs(expected) + 1e-5 * np.sqrt(k)).all()
+        _C.matmul_into(x._data, w._data, c._data, True)
+        expected = x64 @ w64 + c64
+        error = np.abs(c.astype("float64").numpy() - expected)
+        assert (error <= 0.51 * EPS[dtype] * np.abs(expected) + 1e-5 * np.sqrt(k)).all()
+
+
+def test_precision_changes_float32_on_a_gpu_and_nothing_else(gpu, tf32):
+    rng = np.random.default_rng(11)
+    x, y = (rng.standard_normal(s).astype("float32") for s in ((50, 60), (60, 70)))
+    x64, y64 = x.astype("float64"), y.astype("float64")
+    errors = {}
+    for precision in ("float32", "tf32", "bfloat16"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            weft.set_matmul_precision(precision)
+        result = weft.tensor(x, device=gpu) @ weft.tensor(y, device=gpu)
+        assert result.dtype == "float32"
+        errors[precision] = np.abs(result.numpy() - x64 @ y64).max()
+        double = weft.tensor(x64, device=gpu) @ weft.tensor(y64, device=gpu)
+        np.testing.assert_allclose(double.numpy(), x64 @ y64, rtol=0, atol=1e-12)
+    scale = (np.abs(x64) @ np.abs(y64)).max()
+    assert errors["float32"] < 60 * EPS["float32"] * scale
+    assert errors["float32"] < errors["tf32"] < EPS["tf32"] * scale
+    assert errors["tf32"] < errors["bfloat16"] < EPS["bfloat16"] * scale
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int16", "uint32", "int64", "uint64"])
 def test_integers_wrap_around(dtype, gpu):
     rng = np.random.default_rng(7)
@@ -142,5 +212,31 @@ def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu):
             x.astype("float64") @ x.astype("float64")
         with pytest.raises(ValueError, match=r"int32.*no kernel for this dtype"):
             x.astype("int32") @ x.astype("int32")
+    with kernels.matmul.use("mma_64x64"):
+        with pytest.raises(ValueError, match=r"set_matmul_precision\('tf32'\) has to allow"):
+            x @ x
+        with pytest.raises(ValueError, match=r"float64.*no kernel for this dtype"):
+            x.astype("float64") @ x.astype("float64")
+    half, refused = x.astype("bfloat16"), r"bfloat16.*no kernel for this dtype"
+    with kernels.matmul.use("simt_64x64"), pytest.raises(ValueError, match=refused):
+        half @ half
     assert _C.matmul_variant() == "automatic"
     np.testing.assert_array_equal((x @ x).numpy(), 3.0)
+
+
+def test_precision_is_named_and_the_cpu_says_that_it_keeps_float32():
+    assert weft.matmul_precision() == "float32"
+    with pytest.raises(ValueError, match=r"unknown precision 'tf23'.*'tf32'"):
+        weft.set_matmul_precision("tf23")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        weft.set_matmul_precision("tf32")
+    try:
+        assert weft.matmul_precision() == "tf32"
+        if not _C.device_count("cuda"):
+            assert "CPU are still computed in float32" in str(caught[0].message)
+        x = np.random.default_rng(8).standard_normal((20, 30)).astype("float32")
+        before = weft.tensor(x) @ weft.tensor(x.T)
+    finally:
+        weft.set_matmul_precision("float32")
+    assert before.tolist() == (weft.tensor(x) @ weft.tensor(x.T)).tolist()

@@ -6,6 +6,7 @@
 // matmul.cu          chooses a variant for a problem
 // matmul_vector.cu   one vector: a warp, or a column of threads, per result
 // matmul_simt.cu     tiles on the ordinary units (gemm_simt.h)
+// matmul_mma.cu      tiles on the tensor cores of sm_80 (gemm_mma.h)
 #pragma once
 
 #include "cuda/layout.h"

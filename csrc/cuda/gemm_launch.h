@@ -80,5 +80,6 @@ void launch_gemm(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
 void matmul_vector(const GemmProblem& p);
 void matmul_simt(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
 void matmul_simt_integers(const GemmProblem& p);
+void matmul_mma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
 
 }  // namespace weft::WEFT_GPU

@@ -136,8 +136,20 @@ Plan cheapest(const GemmProblem& p, const std::vector<Candidate>& candidates) {
   return best;
 }
 
-std::vector<Candidate> candidates_for(const GemmProblem& p) {
-  // Small tiles read more of shared memory for each multiply-add.
+// Tensor cores multiply halves, and float32 where it may be rounded to tf32, at half that speed.
+bool on_tensor_cores(const GemmProblem& p, const MatmulParams& params) {
+  return is_half(p.dtype) ||
+         (p.dtype == DType::float32 && params.precision == MatmulPrecision::tf32);
+}
+
+// Small tiles read more of shared memory for each multiply-add.
+std::vector<Candidate> candidates_for(const GemmProblem& p, const MatmulParams& params) {
+  if (on_tensor_cores(p, params)) {
+    const int depth = is_half(p.dtype) ? 64 : 32;
+    const double speed = is_half(p.dtype) ? 1 : 0.5;
+    return {{MatmulVariant::mma_128x128, 128, 128, depth, 1100 * speed, true},
+            {MatmulVariant::mma_64x64, 64, 64, depth, 600 * speed, true}};
+  }
   if (p.dtype == DType::float64)
     return {{MatmulVariant::simt_64x64, 64, 64, 8, 52, true},
             {MatmulVariant::simt_32x32, 32, 32, 8, 32, true}};
@@ -152,17 +164,33 @@ std::vector<Candidate> candidates_for(const GemmProblem& p) {
        "; leave the choice to weft with weft.kernels.matmul.use('automatic')");
 }
 
-Plan plan_for(const GemmProblem& p, const MatmulParams& params) {
-  std::vector<Candidate> candidates = candidates_for(p);
-  if (params.variant == MatmulVariant::gemv && p.m != 1 && p.n != 1)
-    refuse(params.variant, p, "neither factor is a vector");
-  if (params.variant == MatmulVariant::gemv ||
-      (params.variant == MatmulVariant::automatic && (p.m == 1 || p.n == 1)))
-    return {MatmulVariant::gemv, {}};
-  if (params.variant != MatmulVariant::automatic) {
-    std::erase_if(candidates, [&](const Candidate& c) { return c.variant != params.variant; });
-    if (candidates.empty()) refuse(params.variant, p, "it has no kernel for this dtype");
+void check_variant(const GemmProblem& p, const MatmulParams& params) {
+  const MatmulVariant variant = params.variant;
+  if (variant == MatmulVariant::gemv) {
+    if (p.m != 1 && p.n != 1) refuse(variant, p, "neither factor is a vector");
+    return;
   }
+  const bool simt = variant <= MatmulVariant::simt_128x128;
+  if (!simt && p.dtype == DType::float32 && !on_tensor_cores(p, params))
+    refuse(variant, p,
+           "it rounds float32 to tf32, which weft.set_matmul_precision('tf32') has to allow");
+  if ((simt && is_half(p.dtype)) || (!simt && p.dtype == DType::float64) ||
+      (variant == MatmulVariant::simt_128x128 && p.dtype == DType::float64))
+    refuse(variant, p, "it has no kernel for this dtype");
+}
+
+Plan plan_for(const GemmProblem& p, MatmulParams params) {
+  const MatmulVariant variant = params.variant;
+  if (variant != MatmulVariant::automatic) check_variant(p, params);
+  if (variant == MatmulVariant::gemv ||
+      (variant == MatmulVariant::automatic && (p.m == 1 || p.n == 1)))
+    return {MatmulVariant::gemv, {}};
+  // Who asks for ordinary units gets them, even where float32 might be rounded.
+  if (variant != MatmulVariant::automatic && variant <= MatmulVariant::simt_128x128)
+    params.precision = MatmulPrecision::float32;
+  std::vector<Candidate> candidates = candidates_for(p, params);
+  if (variant != MatmulVariant::automatic)
+    std::erase_if(candidates, [&](const Candidate& c) { return c.variant != variant; });
   return cheapest(p, candidates);
 }
 
@@ -194,6 +222,8 @@ void multiply(const MatmulParams& params, const GemmProblem& p) {
           "pieces of at most ", kMaxRows, " and add them");
   switch (plan.variant) {
     case MatmulVariant::gemv: return matmul_vector(p);
+    case MatmulVariant::mma_64x64:
+    case MatmulVariant::mma_128x128: return matmul_mma(p, plan.variant, plan.split);
     default: return matmul_simt(p, plan.variant, plan.split);
   }
 }
@@ -216,6 +246,7 @@ void matmul_integers(const MatmulParams& params, const Operand* operands) {
 
 #define FLOATS(T) kernel_entry<&matmul>(kernels::matmul, dtype_of<T>)
 #define INTEGERS(T) kernel_entry<&matmul_integers>(kernels::matmul, dtype_of<T>)
-WEFT_GPU_KERNELS(matmul, FLOATS(float), FLOATS(double), INTEGERS(bool), INTEGERS(uint8_t),
-                 INTEGERS(uint16_t), INTEGERS(uint32_t), INTEGERS(uint64_t), INTEGERS(int8_t),
-                 INTEGERS(int16_t), INTEGERS(int32_t), INTEGERS(int64_t))
+WEFT_GPU_KERNELS(matmul, FLOATS(Float16), FLOATS(BFloat16), FLOATS(float), FLOATS(double),
+                 INTEGERS(bool), INTEGERS(uint8_t), INTEGERS(uint16_t), INTEGERS(uint32_t),
+                 INTEGERS(uint64_t), INTEGERS(int8_t), INTEGERS(int16_t), INTEGERS(int32_t),
+                 INTEGERS(int64_t))

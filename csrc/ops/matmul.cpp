@@ -102,29 +102,44 @@ void launch_product(const Tensor& x, const Tensor& y, const Tensor& bias, const 
   }
   const int64_t flops = 2 * out.size() * x.dim(-1);
   MatmulParams chosen = params;
+  chosen.precision = matmul_precision();
   chosen.variant = matmul_variant();
   launch(kernels::matmul, x.dtype(), chosen, {flops, bytes_of(x) + bytes_of(y) + bytes_of(out)},
          {&a, &b, &bias}, {&c});
 }
 
-// The product in a dtype that computes, into a new tensor.
-Tensor product(const Tensor& x, const Tensor& y, const Tensor& bias, const MatmulParams& params) {
-  const Tensor out = Tensor::empty(product_shape(x, y), x.dtype(), x.device());
+// GPUs multiply halves as they are; the CPU has no kernels for them.
+DType result_dtype(DType dtype, Device device) {
+  return is_gpu(device) ? dtype : compute_dtype(dtype);
+}
+// What the factors of a result of this dtype are rounded to before they are multiplied.
+DType factor_dtype(DType result, Device device) {
+  const bool rounded =
+      result == DType::float32 && is_gpu(device) && matmul_precision() == MatmulPrecision::bfloat16;
+  return rounded ? DType::bfloat16 : result;
+}
+
+// The product as a new tensor of `dtype`.
+Tensor product(const Tensor& given_x, const Tensor& given_y, const Tensor& given_bias, DType dtype,
+               Activation activation) {
+  const Device device = given_x.device();
+  const DType result = result_dtype(dtype, device), factor = factor_dtype(result, device);
+  const Tensor x = cast(given_x, factor), y = cast(given_y, factor);
+  const Tensor bias = given_bias.defined() ? contiguous(cast(given_bias, result)) : Tensor();
+  const Tensor out = Tensor::empty(product_shape(x, y), result, device);
   Tensor view = out;
   if (y.ndim() == 1) view = with_axis(view, view.ndim());
   if (x.ndim() == 1) view = with_axis(view, view.ndim() - 1);
   launch_product(x.ndim() == 1 ? with_axis(x, 0) : x, y.ndim() == 1 ? with_axis(y, 1) : y, bias,
-                 view, params);
-  return out;
+                 view, {activation, false});
+  return cast(out, dtype);
 }
 
 }  // namespace
 
 Tensor matmul(const Tensor& x, const Tensor& y) {
   check_factors("matmul", x, "y", y);
-  const DType dtype = promote(x.dtype(), y.dtype());
-  const DType compute = compute_dtype(dtype);
-  return cast(product(cast(x, compute), cast(y, compute), Tensor(), {}), dtype);
+  return product(x, y, Tensor(), promote(x.dtype(), y.dtype()), Activation::none);
 }
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation activation) {
@@ -138,9 +153,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Activation a
   }
   check_type(is_floating(dtype), "linear: needs floats, got ", dtype,
              "; convert with .astype('float32') first");
-  const DType compute = compute_dtype(dtype);
-  const Tensor b = bias.defined() ? contiguous(cast(bias, compute)) : Tensor();
-  return cast(product(cast(x, compute), cast(w, compute), b, {activation, false}), dtype);
+  return product(x, w, bias, dtype, activation);
 }
 
 LinearGradients linear_backward(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y,
@@ -160,16 +173,19 @@ LinearGradients linear_backward(const Tensor& dy, const Tensor& x, const Tensor&
   return gradients;
 }
 
-void matmul_into(const Tensor& x, const Tensor& y, const Tensor& out, bool accumulate) {
-  check_factors("matmul", x, "y", y);
+void matmul_into(const Tensor& given_x, const Tensor& given_y, const Tensor& out, bool accumulate) {
+  check_factors("matmul", given_x, "y", given_y);
   check(out.storage()->writable(),
         "matmul: out shares read-only memory and cannot be written; copy it first");
-  check(x.ndim() > 1 && y.ndim() > 1 && out.shape() == product_shape(x, y),
-        "matmul: out has shape ", out.shape(), " but x ", x.shape(), " @ y ", y.shape(),
+  check(given_x.ndim() > 1 && given_y.ndim() > 1 && out.shape() == product_shape(given_x, given_y),
+        "matmul: out has shape ", out.shape(), " but x ", given_x.shape(), " @ y ", given_y.shape(),
         " must be matrices with a product of that shape");
-  check_type(x.dtype() == y.dtype() && x.dtype() == out.dtype() && !is_half(out.dtype()),
-             "matmul: x, y and out must have one dtype, and no half precision, got ", x.dtype(),
-             ", ", y.dtype(), " and ", out.dtype());
+  check_type(given_x.dtype() == given_y.dtype() && given_x.dtype() == out.dtype() &&
+                 result_dtype(out.dtype(), out.device()) == out.dtype(),
+             "matmul: x, y and out must have one dtype, and no half precision on the CPU, got ",
+             given_x.dtype(), ", ", given_y.dtype(), " and ", out.dtype());
+  const DType factor = factor_dtype(out.dtype(), out.device());
+  const Tensor x = cast(given_x, factor), y = cast(given_y, factor);
   const bool overlaps =
       out.storage().get() == x.storage().get() || out.storage().get() == y.storage().get();
   const bool unit_stride = out.stride(-1) == 1 || out.dim(-1) == 1;

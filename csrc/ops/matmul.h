@@ -11,7 +11,8 @@ namespace weft {
 struct MatmulParams {
   Activation activation = Activation::none;
   bool accumulate = false;  // add to what the output holds
-  // For GPUs; the CPU has kernels by instruction set.
+  // For GPUs; the CPU computes float32 in float32, by the kernels of its instruction set.
+  MatmulPrecision precision = MatmulPrecision::float32;
   MatmulVariant variant = MatmulVariant::automatic;
 };
 
@@ -21,6 +22,8 @@ namespace kernels {
 // 1 (or length 1), and so has the last of out; bias is contiguous.
 // out = activation(x @ y [+ out] [+ bias]). Sums of floats are kept in their own dtype, in the
 // order of k; |error| <= k * eps * (|x| @ |y|). Integers wrap, bool is "any of (x and y)".
+// A GPU also has kernels for float16 and bfloat16: sums are float32 there, and out and bias, which
+// have one dtype, may be float32 too.
 extern Kernel<MatmulParams> matmul;
 }  // namespace kernels
 

@@ -43,6 +43,7 @@ from weft.variable import Variable
 
 # isort: split
 from weft import callbacks, data, datasets, kernels
+from weft.kernels.matmul import matmul_precision, set_matmul_precision
 
 # isort: split
 from weft import constraints, initializers, losses, metrics, optimizers, random, regularizers, utils

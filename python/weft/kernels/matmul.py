@@ -1,13 +1,14 @@
-"""Kernels of matrix products on GPUs."""
+"""Kernels of matrix products on GPUs, and the precision of their float32 products."""
 
 from __future__ import annotations
 
+import warnings
 from types import TracebackType
 from typing import NamedTuple
 
 from weft import _C
 
-__all__ = ["Variant", "use", "variants"]
+__all__ = ["Variant", "matmul_precision", "set_matmul_precision", "use", "variants"]
 
 
 class Variant(NamedTuple):
@@ -27,8 +28,9 @@ class Variant(NamedTuple):
 def variants() -> list[Variant]:
     """The kernels that compute matrix products on GPUs.
 
-    Names say how and with which tile: ``simt`` are the ordinary arithmetic units, ``128x128`` the
-    rows and columns that one block computes.
+    Names say how and with which tile: ``simt`` are the ordinary arithmetic units, ``mma`` the
+    tensor cores of compute capability 8.0 and newer, ``wgmma`` those of Hopper, fed by its copy
+    engine; ``128x128`` are the rows and columns that one block computes.
 
     Returns:
         One `Variant` for each; the first, ``"automatic"``, chooses by shape and device.
@@ -78,3 +80,45 @@ class use:
 
     def __repr__(self) -> str:
         return f"use({self.name!r})"
+
+
+def set_matmul_precision(precision: str) -> None:
+    """Say what float32 matrix products on GPUs may be computed in. Sums are float32 in any case.
+
+    ``"float32"``, the default, means products of float32. ``"tf32"`` lets tensor cores round the
+    factors to 11 significant bits (relative error up to 2**-11 each), ``"bfloat16"`` to 8 bits
+    (2**-9 each). Products of other dtypes, and all products on the CPU, stay as they are: the CPU
+    computes float32 in float32, and a warning says so where there is no GPU that could do else.
+
+    Args:
+        precision: ``"float32"``, ``"tf32"`` or ``"bfloat16"``.
+
+    Raises:
+        ValueError: If the precision is unknown.
+
+    Example:
+        >>> import weft
+        >>> weft.set_matmul_precision("float32")
+        >>> weft.matmul_precision()
+        'float32'
+    """
+    _C.set_matmul_precision(precision)
+    if precision != "float32" and _C.device_count("cuda") == 0:
+        warnings.warn(
+            f"set_matmul_precision({precision!r}) holds for GPUs, and this process has no cuda "
+            "device: products on the CPU are still computed in float32; the simulated device "
+            "'sim' follows the setting",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def matmul_precision() -> str:
+    """What `set_matmul_precision` was told last.
+
+    Example:
+        >>> import weft
+        >>> weft.matmul_precision()
+        'float32'
+    """
+    return str(_C.matmul_precision())
