@@ -19,7 +19,7 @@ help:
 	@echo "make format    let ruff and clang-format rewrite the files"
 	@echo "make bench     compare the kernels with NumPy and, if installed, PyTorch"
 	@echo "make wheel     build sdist and wheel into dist/"
-	@echo "make sanitize  run the core tests under the address and undefined-behaviour sanitizers"
+	@echo "make sanitize  run every case of every operation under the address and undefined-behaviour sanitizers"
 	@echo "make gpu-check on a machine with an NVIDIA GPU: build, tests, memory checks, benchmarks"
 	@echo "make accept    run the acceptance tests beside this repository, if they are there"
 

@@ -1,7 +1,8 @@
 """Build the module with the address and undefined-behaviour sanitizers and test the core with it.
 
-A stray access or undefined behaviour ends the run with its file and line. More tests, such as
-tests/test_ops.py, which runs every operation on the baseline kernels, can be named.
+Every case of every operation runs in every memory layout on the baseline kernels, and the simulated
+GPU does what kernels rely on; a stray access or undefined behaviour ends the run with the kernel's
+file and line.
 
 Usage: python tools/run_sanitizers.py [test file ...]
 """
@@ -17,7 +18,13 @@ ROOT = pathlib.Path(__file__).parent.parent
 BUILD = ROOT / "build" / "sanitize"
 # Starts Python anew, which finds the plain build.
 DESELECTED = "tests/test_core.py::test_the_environment_chooses_the_instruction_set"
-TESTS = ["tests/test_core.py"]
+TESTS = [
+    "tests/test_ops.py",
+    "tests/test_core.py",
+    "tests/test_indexing.py",
+    "tests/test_gpu_selftest.py",
+    "tests/test_gpu_indexing.py",
+]
 
 # The import hook of the editable install would find the plain build first.
 RUN = """

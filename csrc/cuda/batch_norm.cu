@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   if (inside) origin = load_values<T, kWidth>(x + c);
   for (int64_t row = p.begin(); row < end && inside; row += p.step()) {
     const int rows = p.rows_from(row, end);
-    Channels<T, kWidth> v[kRowsInFlight];
+    Channels<T, kWidth> v[kRowsInFlight] = {};
     UNROLL for (int j = 0; j < kRowsInFlight; j++) if (j < rows) v[j] =
         load_values<T, kWidth>(x + (row + j * p.block.down) * p.C + c);
     UNROLL for (int j = 0; j < kRowsInFlight; j++) {
@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   }
   for (int64_t row = p.begin(); row < end; row += p.step()) {
     const int rows = p.rows_from(row, end);
-    Channels<T, kWidth> v[kRowsInFlight];
+    Channels<T, kWidth> v[kRowsInFlight] = {};
     UNROLL for (int j = 0; j < kRowsInFlight; j++) if (j < rows) v[j] =
         load_values<T, kWidth>(a.x + (row + j * p.block.down) * p.C + c);
     UNROLL for (int j = 0; j < kRowsInFlight; j++) {
@@ -288,7 +288,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   auto scale = load_values<T, kWidth>(a.rstd + c);
   UNROLL for (int k = 0; k < kWidth; k++) scale[k] *= gamma[k];
   for (int64_t row = p.begin(); row < end; row += kPairsInFlight * down) {
-    Channels<T, kWidth> d[kPairsInFlight], v[kPairsInFlight];
+    Channels<T, kWidth> d[kPairsInFlight] = {}, v[kPairsInFlight] = {};
     UNROLL for (int j = 0; j < kPairsInFlight; j++) {
       if (row + j * down >= end) continue;
       d[j] = load_values<T, kWidth>(a.dy + (row + j * down) * p.C + c);

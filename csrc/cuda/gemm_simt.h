@@ -178,8 +178,8 @@ __device__ __forceinline__ void simt_main_loop(
   const int thread = static_cast<int>(threadIdx.x);
   const int row = Shape::first_row(thread), column = Shape::first_column(thread);
 
-  typename LoaderA::Values next_a;
-  typename LoaderB::Values next_b;
+  typename LoaderA::Values next_a{};
+  typename LoaderB::Values next_b{};
   if (k_begin < k_end) {
     a.fetch(k_begin, next_a);
     b.fetch(k_begin, next_b);
