@@ -35,6 +35,13 @@ def gpu(request):
         yield request.param
 
 
+@pytest.fixture(params=["cpu", *GPUS])
+def everywhere(request):
+    """The CPU and each GPU in turn; what is created without a device goes there."""
+    with weft.device(request.param):
+        yield request.param
+
+
 @pytest.fixture(params=ISAS)
 def isa(request):
     """Each instruction set of this machine in turn."""

@@ -79,7 +79,7 @@ def replays(model, name="train_on_batch"):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer(name):
+def test_every_optimizer(name, everywhere):
     model = both(lambda jit: dense_model(jit, getattr(optimizers, name)(0.05)), steps)
     assert replays(model) == 1
 
@@ -100,7 +100,7 @@ def test_every_optimizer(name):
     ],
     ids=lambda options: "-".join(options),
 )
-def test_options_of_optimizers(options):
+def test_options_of_optimizers(options, everywhere):
     model = both(
         lambda jit: dense_model(jit, optimizers.SGD(**{"learning_rate": 0.1, **options})), steps
     )
@@ -119,12 +119,12 @@ def test_options_of_optimizers(options):
     ],
     ids=["dropout", "seeded", "batch norm", "layer norm", "regularized", "mixed"],
 )
-def test_layers(inner):
+def test_layers(inner, everywhere):
     model = both(lambda jit: dense_model(jit, inner=inner()), steps)
     assert replays(model) == 1
 
 
-def test_convolution_pooling_and_embedding():
+def test_convolution_pooling_and_embedding(everywhere):
     def build(jit):
         weft.random.seed(1)
         pixels, words = weft.Input((8, 8, 1)), weft.Input((4,), dtype="int32")
@@ -162,7 +162,7 @@ def test_weights_of_rows(weights):
     assert replays(model, "train_step") == 2  # whole batches, and the last one of an epoch
 
 
-def test_fit_with_validation_last_batch_and_callbacks():
+def test_fit_with_validation_last_batch_and_callbacks(everywhere):
     x, y = classes(45)
 
     class Rates(weft.callbacks.Callback):
@@ -188,7 +188,7 @@ def test_fit_with_validation_last_batch_and_callbacks():
     assert replays(model, "test_step") >= 1
 
 
-def test_predict_gives_arrays_of_its_own():
+def test_predict_gives_arrays_of_its_own(everywhere):
     model = dense_model("auto")
     parts = [model.predict_on_batch(classes(4, seed=i)[0]) for i in range(8)]
     kept = [p.copy() for p in parts]
@@ -472,16 +472,6 @@ def test_run_eagerly_and_options():
         dense_model("always")
 
 
-def test_other_devices_say_so():
-    if not weft._C.device_count("sim"):
-        pytest.skip("this build has no simulated device")
-    captured = weft.capture(lambda x: x + 1.0)
-    x = weft.tensor([1.0], device="sim")
-    with pytest.warns(weft.CaptureWarning, match="not captured on this device yet"):
-        for _ in range(4):
-            assert captured(x).to("cpu").tolist() == [2.0]
-
-
 # --- memory, threads, copies ---------------------------------------------------------------------
 
 
@@ -498,19 +488,19 @@ def test_arguments_are_used_where_they_are():
         np.testing.assert_array_equal(turned(part).numpy(), part.numpy()[::-1])
 
 
-def test_memory_is_planned_and_does_not_grow():
+def test_memory_is_planned_and_does_not_grow(everywhere):
     model = dense_model("auto", inner=[layers.Dense(64, "relu") for _ in range(6)])
     steps(model, 5)
     (program,) = model.programs["train_on_batch"]
     assert 0 < program.bytes_planned < program.bytes_before_planning
     gc.collect()
-    allocated = weft._C.memory_statistics()["allocated"]
+    allocated = weft._C.memory_statistics(everywhere)["allocated"]
     steps(model, 200)
     gc.collect()
-    assert weft._C.memory_statistics()["allocated"] == allocated
+    assert weft._C.memory_statistics(everywhere)["allocated"] == allocated
 
 
-def test_program_prints_and_profiles_without_changing_anything():
+def test_program_prints_and_profiles_without_changing_anything(everywhere):
     model = dense_model("auto")
     steps(model, 5)
     (program,) = model.programs["train_on_batch"]

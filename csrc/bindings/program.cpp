@@ -25,6 +25,7 @@ py::bytes signature(const py::sequence& tensors) {
     const auto& t = item.cast<const Tensor&>();
     key.push_back(static_cast<char>(t.dtype()));
     key.push_back(static_cast<char>(t.device().type));
+    key.push_back(static_cast<char>(t.device().index));
     key.push_back(static_cast<char>(t.ndim()));
     key.push_back(static_cast<char>(t.storage()->writable()));
     for (const Dims* dims : {&t.shape(), &t.strides()})
@@ -50,7 +51,10 @@ py::list describe(const Program& program) {
 }
 
 std::function<std::string()> text_of(py::function function) {
-  return [function = std::move(function)] { return function().cast<std::string>(); };
+  return [function = std::move(function)] {
+    const py::gil_scoped_acquire acquired;  // some operations run without the interpreter
+    return function().cast<std::string>();
+  };
 }
 
 }  // namespace
@@ -65,6 +69,8 @@ WEFT_BINDING(program) {
       .def("is_current", &Program::is_current)
       .def("launches", &describe)
       .def("profile", &Program::profile, py::arg("repeat"))
+      .def_property_readonly("launches_in_graphs", &Program::launches_in_graphs)
+      .def_property_readonly("graph_failure", &Program::graph_failure)
       .def_property_readonly("bytes_before_planning", &Program::bytes_before_planning)
       .def_property_readonly("bytes_planned", &Program::bytes_planned)
       .def_property_readonly("bytes_kept", &Program::bytes_kept);

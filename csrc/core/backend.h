@@ -91,6 +91,14 @@ class Backend {
   virtual void synchronize_event(int index, Event event) = 0;
   virtual bool event_done(int index, Event event) = 0;
   virtual double elapsed_ms(int index, Event begin, Event end) = 0;
+
+  // What is queued on the stream between both calls does not run: it is kept, to be queued as a
+  // whole any number of times. `end_graph` raises when something of it cannot be kept.
+  using Graph = void*;
+  virtual void begin_graph(int index, int stream) = 0;
+  virtual Graph end_graph(int index, int stream) = 0;
+  virtual void queue_graph(int index, Graph graph, int stream) = 0;
+  virtual void free_graph(int index, Graph graph) noexcept = 0;
 };
 
 void register_backend(DeviceType type, Backend* backend);

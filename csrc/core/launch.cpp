@@ -66,12 +66,16 @@ void launch_on(Device device, KernelFunction kernel, const void* params, const O
   try {
     kernel(params, operands);
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::runtime) throw;
-    fail(ErrorKind::runtime, error.what(), backend.explain_failure());
+    rethrow_explained(error, device);
   }
 }
 
 }  // namespace
+
+void rethrow_explained(const Error& error, Device device) {
+  if (error.kind() != ErrorKind::runtime || !is_gpu(device)) throw;
+  fail(ErrorKind::runtime, error.what(), backend_of(device).explain_failure());
+}
 
 SuspendInterpreter::SuspendInterpreter(const Cost& cost) {
   if (hooks.suspend && (cost.flops > kBlockingFlops || cost.bytes > kBlockingBytes)) {
@@ -117,14 +121,9 @@ void launch_erased(const KernelSlot& slot, DType dtype, const void* params, size
   int i = 0;
   for (const Tensor* t : inputs) fill(operands[i++], *t);
   for (const Tensor* t : outputs) fill(operands[i++], *t);
-  if (is_recording()) [[unlikely]] {
-    if (is_gpu(device))
-      Recorder::current()->give_up("'" + to_string(device) +
-                                   "': steps are not captured on this device yet, launched");
-    else
-      Recorder::current()->before_launch(slot, kernel, dtype, params, params_bytes, cost, inputs,
-                                         outputs, operands);
-  }
+  if (is_recording()) [[unlikely]]
+    Recorder::current()->before_launch(device, slot, kernel, dtype, params, params_bytes, cost,
+                                       inputs, outputs, operands);
   SuspendInterpreter suspended(cost);
   if (is_gpu(device))
     launch_on(device, kernel, params, operands, inputs, outputs);

@@ -6,6 +6,7 @@
 #include <span>
 #include <type_traits>
 
+#include "core/check.h"
 #include "core/kernel.h"
 #include "core/recording.h"
 #include "core/tensor.h"
@@ -53,6 +54,9 @@ class SuspendInterpreter {
   void* state_ = nullptr;
   bool suspended_ = false;
 };
+
+// Adds to an error of a launcher what a GPU knows of it. Only while that error is handled.
+[[noreturn]] void rethrow_explained(const Error& error, Device device);
 
 using Operands = std::span<const Tensor* const>;
 inline constexpr int kMaxOperands = 64;

@@ -25,15 +25,21 @@ size_t staggered(size_t offset, size_t bytes, size_t which) {
 
 }  // namespace
 
+std::vector<char> values_of(const Storage& storage) {
+  std::vector<char> values(storage.bytes());
+  copy_bytes(values.data(), Device{}, storage.data(), storage.device(), values.size());
+  return values;
+}
+
 Program::~Program() {
+  free_graphs();
   for (const Held& held : held_)
     if (held.origin == Origin::outside) held.storage->release_for_program();
 }
 
 // --- ending a recording --------------------------------------------------------------------------
 
-void Program::finish(Isa isa) {
-  isa_ = isa;
+void Program::finish() {
   for (Held& held : held_) {
     held.version_gain = held.storage->version() - held.version;
     if (held.origin == Origin::outside) held.storage->hold_for_program();
@@ -57,8 +63,6 @@ void Program::finish(Isa isa) {
   }
 }
 
-// Results that nobody else holds are given places in one block: the largest first, each at the
-// lowest place where nothing lies that is in use at the same time.
 void Program::plan_memory() {
   std::vector<size_t> order;
   for (size_t i = 0; i < held_.size(); i++) {
@@ -73,9 +77,18 @@ void Program::plan_memory() {
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return held_[a].storage->bytes() > held_[b].storage->bytes();
   });
+  const auto on_gpu = std::stable_partition(
+      order.begin(), order.end(), [&](size_t i) { return !is_gpu(held_[i].storage->device()); });
+  bytes_planned_ = plan_block(Device{}, {order.begin(), on_gpu});
+  bytes_planned_ += plan_block(gpu_, {on_gpu, order.end()});
+}
+
+// Results that nobody else holds are given places in one block: the largest first, each at the
+// lowest place where nothing lies that is in use at the same time.
+size_t Program::plan_block(Device device, const std::vector<size_t>& largest_first) {
   std::vector<size_t> offset(held_.size()), placed;  // `placed` in the order of offsets
   size_t total = 0;
-  for (const size_t i : order) {
+  for (const size_t i : largest_first) {
     const Held& held = held_[i];
     const size_t bytes = held.storage->bytes();
     size_t at = staggered(0, bytes, placed.size());
@@ -91,15 +104,16 @@ void Program::plan_memory() {
                   i);
     total = std::max(total, at + bytes);
   }
-  bytes_planned_ = total;
-  if (total > 0) arena_ = StoragePtr(new Storage(Device{}, total + kPage));
-  for (const size_t i : order) {
+  if (total == 0) return 0;
+  arenas_.emplace_back(new Storage(device, total + kPage));
+  for (const size_t i : largest_first) {
     // The block begins where a page does, so that the places within pages are as planned.
-    auto* base = static_cast<char*>(arena_->data());
+    auto* base = static_cast<char*>(arenas_.back()->data());
     base += (kPage - reinterpret_cast<uintptr_t>(base) % kPage) % kPage;
     held_[i].data = base + offset[i];
     held_[i].storage = StoragePtr();
   }
+  return total;
 }
 
 void* Program::base_of(const Held& held) const {
@@ -116,7 +130,7 @@ void Program::point_operands() {
 // --- replay --------------------------------------------------------------------------------------
 
 bool Program::is_current() const {
-  if (isa_ != current_isa()) return false;
+  if (isa_ != current_isa() || gpu_variant_ != current_gpu_variant()) return false;
   return std::all_of(held_.begin(), held_.end(), [](const Held& held) {
     return held.origin != Origin::outside || !held.storage->only_programs_hold();
   });
@@ -126,7 +140,12 @@ void Program::bind(const std::vector<const Tensor*>& inputs) {
   check(inputs.size() == inputs_.size(), "program: recorded with ", inputs_.size(),
         " inputs, given ", inputs.size());
   for (size_t k = 0; k < inputs.size(); k++) {
-    Storage& own = *held_[static_cast<size_t>(inputs_[k])].storage.get();
+    const Held& held = held_[static_cast<size_t>(inputs_[k])];
+    if (held.copy) {
+      copy_bytes(held.copy->data(), gpu_, inputs[k]->data(), gpu_, held.copy->bytes());
+      continue;
+    }
+    Storage& own = *held.storage.get();
     own.borrow(inputs[k]->storage(), inputs[k]->data());
     lenders_[k] = inputs[k]->storage();
     // Views of an argument count from its first element, wherever that lies in its storage.
@@ -138,11 +157,16 @@ void Program::bind(const std::vector<const Tensor*>& inputs) {
 void Program::restore_host_values() {
   for (const int32_t i : restored_) {
     const Held& held = held_[static_cast<size_t>(i)];
-    std::memcpy(held.storage->data(), held.before.data(), held.before.size());
+    copy_bytes(held.storage->data(), held.storage->device(), held.before.data(), Device{},
+               held.before.size());
   }
 }
 
 int64_t Program::run(const std::vector<const Tensor*>& inputs) {
+  if (is_gpu(gpu_)) {
+    if (!graph_scratch_) make_graphs(inputs);
+    note_uses(inputs);
+  }
   bind(inputs);
   restore_host_values();
   count_launches({static_cast<int64_t>(launches_.size()), total_.flops, total_.bytes});
@@ -163,14 +187,11 @@ int64_t Program::go_on() {
 
 int64_t Program::run_entries() {
   const SuspendInterpreter suspended(total_);
+  if (is_gpu(gpu_)) return run_entries_on_gpu();
   while (position_ < entries_.size()) {
     const Entry& entry = entries_[position_++];
     switch (entry.kind) {
-      case Kind::launch: {
-        const Step& step = steps_[entry.at];
-        step.kernel(step.params, step.operands);
-        break;
-      }
+      case Kind::launch: run_launch(entry.at); break;
       case Kind::check: checks_[entry.at](); break;
       case Kind::host: return static_cast<int64_t>(entry.at);
     }
@@ -193,22 +214,23 @@ void Program::gain_versions(size_t entries) {
 }
 
 std::vector<double> Program::profile(int repeat) {
-  std::vector<std::pair<char*, std::vector<char>>> saved;
+  std::vector<std::pair<StoragePtr, std::vector<char>>> saved;
   for (const Held& held : held_)
-    if (held.written && held.storage) {
-      auto* data = static_cast<char*>(held.storage->data());
-      saved.emplace_back(data, std::vector<char>(data, data + held.storage->bytes()));
-    }
+    if (held.written && held.storage)
+      saved.emplace_back(held.storage, values_of(*held.storage.get()));
   std::vector<double> seconds(launches_.size(), std::numeric_limits<double>::infinity());
   for (int r = 0; r < repeat; r++) {
     restore_host_values();
+    wait();
     for (size_t i = 0; i < steps_.size(); i++) {
       const auto begin = std::chrono::steady_clock::now();
-      steps_[i].kernel(steps_[i].params, steps_[i].operands);
+      run_launch(i);
+      wait();
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
       seconds[i] = std::min(seconds[i], took.count());
     }
-    for (const auto& [data, bytes] : saved) std::memcpy(data, bytes.data(), bytes.size());
+    for (const auto& [storage, values] : saved)
+      copy_bytes(storage->data(), storage->device(), values.data(), Device{}, values.size());
   }
   return seconds;
 }
@@ -228,10 +250,8 @@ std::string Program::storage_difference(int32_t i, const Program& other, int32_t
     if (number(*this, i) != number(other, j)) return "takes another argument";
   }
   if (a.origin != Origin::host) return "";
-  const size_t bytes = a.storage->bytes();
-  const void* x = a.written ? a.before.data() : a.storage->data();
-  const void* y = b.written ? b.before.data() : b.storage->data();
-  if (bytes != b.storage->bytes() || std::memcmp(x, y, bytes) != 0)
+  if ((a.written ? a.before : values_of(*a.storage.get())) !=
+      (b.written ? b.before : values_of(*b.storage.get())))
     return "takes numbers from Python that change from call to call; pass them as an argument, or "
            "keep them in a weft.Variable";
   return "";
@@ -239,7 +259,8 @@ std::string Program::storage_difference(int32_t i, const Program& other, int32_t
 
 std::string Program::launch_difference(const LaunchRecord& a, const Program& other,
                                        const LaunchRecord& b, std::vector<int32_t>& partner) const {
-  if (a.slot != b.slot || a.dtype != b.dtype || a.inputs != b.inputs || a.outputs != b.outputs)
+  if (a.slot != b.slot || a.device != b.device || a.dtype != b.dtype || a.inputs != b.inputs ||
+      a.outputs != b.outputs)
     return std::string("is another operation (") + b.slot->name() + ")";
   if (a.params_bytes != b.params_bytes ||
       std::memcmp(params_.data() + a.params_at, other.params_.data() + b.params_at,

@@ -4,6 +4,10 @@
 // counters of random generators) and is used where it is. `input`: an argument, whose memory is
 // another array at each replay. `host`: its values were written without a launch and stay.
 // `made`: results; those nobody holds at the end share one block, planned by lifetime.
+//
+// On a GPU the launches between two turns of the host become CUDA graphs (core/program_graphs.cpp),
+// each of which is queued in one call. A graph knows its arguments by address, so they are copied
+// to a place of the program's first.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +16,19 @@
 #include <string>
 #include <vector>
 
+#include "core/backend.h"
+#include "core/kept_scratch.h"
 #include "core/kernel.h"
 #include "core/launch.h"
 #include "core/tensor.h"
 
 namespace weft {
 
+// The values of a storage as bytes on the host.
+std::vector<char> values_of(const Storage& storage);
+
 struct LaunchRecord {
+  Device device;
   const KernelSlot* slot;
   KernelFunction kernel;
   DType dtype;
@@ -40,6 +50,10 @@ class Program {
   // after which `go_on` continues, or -1 at the end.
   int64_t run(const std::vector<const Tensor*>& inputs);
   int64_t go_on();
+
+  // Launches that are parts of graphs, and why others are not (empty when that is as it must be).
+  size_t launches_in_graphs() const;
+  const std::string& graph_failure() const { return graph_failure_; }
 
   // Empty when both recordings are of the same step, else what differs.
   std::string difference(const Program& other) const;
@@ -70,6 +84,7 @@ class Program {
     int64_t version = 0, version_gain = 0;  // outside, input: before, and what a replay adds
     std::vector<char> before = {};  // host: values before the first launch that writes into it
     void* data = nullptr;           // made: its place in the arena
+    StoragePtr copy = {};           // input: what graphs read
   };
   enum class Kind : uint8_t { launch, check, host };
   struct Entry {
@@ -82,17 +97,33 @@ class Program {
     const Operand* operands;
   };
 
-  void finish(Isa isa);
+  void finish();
   void plan_memory();
+  size_t plan_block(Device device, const std::vector<size_t>& largest_first);
   void* base_of(const Held& held) const;
   void point_operands();
   void bind(const std::vector<const Tensor*>& inputs);
   void restore_host_values();
   int64_t run_entries();
+  int64_t run_entries_on_gpu();
+  void run_launch(size_t at) { steps_[at].kernel(steps_[at].params, steps_[at].operands); }
+  void note_uses(const std::vector<const Tensor*>& inputs);
+  void wait() const;
   void gain_versions(size_t entries);
   std::string launch_difference(const LaunchRecord& a, const Program& other, const LaunchRecord& b,
                                 std::vector<int32_t>& partner) const;
   std::string storage_difference(int32_t i, const Program& other, int32_t j) const;
+
+  // Graphs.
+  struct Graph {
+    size_t begin, end;  // in entries_
+    Backend::Graph graph;
+  };
+  void make_graphs(const std::vector<const Tensor*>& inputs);
+  bool inputs_can_be_copied(const std::vector<const Tensor*>& inputs) const;
+  bool fits_graph(const Entry& entry) const;
+  Graph make_graph(size_t begin, size_t end);
+  void free_graphs() noexcept;
 
   std::vector<LaunchRecord> launches_;
   std::vector<Operand> operands_;
@@ -108,9 +139,15 @@ class Program {
   std::vector<StoragePtr> lenders_;                  // of the last replay, per input
   std::vector<std::vector<size_t>> input_operands_;  // operands to point anew, per input
   std::vector<int32_t> restored_;                    // in held_
-  StoragePtr arena_;
+  std::vector<StoragePtr> arenas_;                   // one on each device
   Cost total_;
-  Isa isa_ = Isa::baseline;
+  Isa isa_ = current_isa();
+  GpuVariant gpu_variant_ = current_gpu_variant();
+  Device gpu_;                  // the CPU when no launch runs on a GPU
+  uint64_t noted_streams_ = 0;  // those of the GPU on which it has run
+  std::vector<Graph> graphs_;
+  std::unique_ptr<KeptScratch> graph_scratch_;
+  std::string graph_failure_;
   size_t bytes_before_ = 0, bytes_planned_ = 0, bytes_kept_ = 0;
   size_t position_ = 0;  // of the running replay, in entries_
 };

@@ -97,19 +97,23 @@ void Recorder::note_use(int32_t at, bool written) {
   held.last = launch;
   if (!written || held.written) return;
   held.written = true;
-  if (held.origin == Program::Origin::host) {
-    const char* data = static_cast<const char*>(held.storage->data());
-    held.before.assign(data, data + held.storage->bytes());
-  }
+  if (held.origin == Program::Origin::host) held.before = values_of(*held.storage.get());
 }
 
-void Recorder::before_launch(const KernelSlot& slot, KernelFunction kernel, DType dtype,
-                             const void* params, size_t params_bytes, const Cost& cost,
+void Recorder::before_launch(Device device, const KernelSlot& slot, KernelFunction kernel,
+                             DType dtype, const void* params, size_t params_bytes, const Cost& cost,
                              Operands inputs, Operands outputs, const Operand* operands) {
   Program& p = *program_;
+  if (is_gpu(device)) {
+    if (is_gpu(p.gpu_) && p.gpu_ != device)
+      return give_up("the step works on '" + to_string(p.gpu_) + "' and on '" + to_string(device) +
+                     "',");
+    p.gpu_ = device;
+  }
   // Parameters of every kind begin at a multiple of 16 bytes, and somewhere even if they are none.
   p.params_.resize((p.params_.size() + 31) / 16 * 16);
-  LaunchRecord launch{&slot,
+  LaunchRecord launch{device,
+                      &slot,
                       kernel,
                       dtype,
                       p.params_.size(),
@@ -138,7 +142,7 @@ std::unique_ptr<Program> Recorder::finish() {
   stop();
   if (!failure_.empty()) return nullptr;
   known_.clear();
-  program_->finish(current_isa());
+  program_->finish();
   return std::move(program_);
 }
 

@@ -44,9 +44,9 @@ class Recorder {
   bool is_new(const Tensor& t) const;
 
   void created(Storage* storage, bool foreign);
-  void before_launch(const KernelSlot& slot, KernelFunction kernel, DType dtype, const void* params,
-                     size_t params_bytes, const Cost& cost, Operands inputs, Operands outputs,
-                     const Operand* operands);
+  void before_launch(Device device, const KernelSlot& slot, KernelFunction kernel, DType dtype,
+                     const void* params, size_t params_bytes, const Cost& cost, Operands inputs,
+                     Operands outputs, const Operand* operands);
 
   // Ends the recording. Null when it gave up.
   std::unique_ptr<Program> finish();

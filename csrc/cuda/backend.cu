@@ -258,6 +258,36 @@ class CudaBackend final : public Backend {
     return milliseconds;
   }
 
+  // --- graphs ------------------------------------------------------------------------------------
+
+  // Other threads may allocate meanwhile, and so may the launchers of this one.
+  void begin_graph(int index, int stream) override {
+    activate(index);
+    require(cudaStreamBeginCapture(this->stream(index, stream), cudaStreamCaptureModeRelaxed),
+            "beginning a graph");
+  }
+  Graph end_graph(int index, int stream) override {
+    activate(index);
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t executable = nullptr;
+    require(cudaStreamEndCapture(this->stream(index, stream), &graph), "recording a graph");
+    const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    require(error, "making a graph ready to run");
+    return executable;
+  }
+  void queue_graph(int index, Graph graph, int stream) override {
+    activate(index);
+    require(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), this->stream(index, stream)),
+            "queueing a graph");
+  }
+  void free_graph(int index, Graph graph) noexcept override {
+    if (cudaSetDevice(index) == cudaSuccess)
+      cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
+    cudaGetLastError();
+    current_ = -1;
+  }
+
   // --- for launchers -----------------------------------------------------------------------------
 
   int current() const { return current_ < 0 ? 0 : current_; }

@@ -1,8 +1,10 @@
 // Temporary device memory of a launcher, from the caching allocator. It may be given back as soon
-// as the kernels that use it are queued: whoever gets it next is queued behind them.
+// as the kernels that use it are queued: whoever gets it next is queued behind them. While a graph
+// is recorded it comes from the graph's own.
 #pragma once
 
 #include "core/allocator.h"
+#include "core/kept_scratch.h"
 #include "cuda/stream.h"
 #include "cuda/target.h"
 
@@ -18,8 +20,11 @@ class DeviceScratch {
   explicit DeviceScratch(int64_t count)
       : device_(this_device()),
         bytes_(static_cast<size_t>(count) * sizeof(T)),
-        data_(static_cast<T*>(allocate(device_, bytes_))) {}
-  ~DeviceScratch() { deallocate(device_, data_, bytes_); }
+        kept_(KeptScratch::current()),
+        data_(static_cast<T*>(kept_ ? kept_->take(bytes_) : allocate(device_, bytes_))) {}
+  ~DeviceScratch() {
+    if (!kept_) deallocate(device_, data_, bytes_);
+  }
   DeviceScratch(const DeviceScratch&) = delete;
   DeviceScratch& operator=(const DeviceScratch&) = delete;
 
@@ -28,6 +33,7 @@ class DeviceScratch {
  private:
   Device device_;
   size_t bytes_;
+  KeptScratch* kept_;
   T* data_;
 };
 

@@ -31,11 +31,16 @@ Tensor to_device(const Tensor& x, Device device) {
   if (x.device() == device) return x;
   if (device.type == DeviceType::meta) return Tensor::empty(x.shape(), x.dtype(), device);
   check_type(!x.is_meta(), "a tensor on the meta device has no values to copy to ", device);
+  record_host_read(x, "a copy to another device");
   const Tensor dense = contiguous(x);
-  if (!is_gpu(x.device()) && is_gpu(device) && bytes_of(x) >= kOverlapped)
-    return upload_beside(dense, device);
+  if (!is_gpu(x.device()) && is_gpu(device) && bytes_of(x) >= kOverlapped) {
+    const Tensor y = upload_beside(dense, device);
+    record_host_write(y);
+    return y;
+  }
   Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
   copy_bytes(y.data(), device, dense.data(), dense.device(), static_cast<size_t>(bytes_of(y)));
+  record_host_write(y);
   if (is_gpu(x.device()) && is_gpu(device))
     note_use(x.device(), dense.storage()->data(),
              backend_of(x.device()).current_stream(x.device().index));

@@ -10,6 +10,7 @@ integer gives the same numbers at every call, a `Generator` is drawn from and ad
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from weft import _C
 from weft.device import current_device
 from weft.dtypes import as_dtype
+from weft.programs.recording import beforehand
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -57,8 +59,10 @@ class Generator:
 
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         self.name = name
-        # An operand of the kernels, which advance the counter in it.
-        self._state = _C.from_numpy(np.zeros(2, "uint64"))
+        # By device: an operand of the kernels, which advance the counter in it. That of `_home` is
+        # up to date. They stay where they are, for recorded steps use them there.
+        self._states = {"cpu": _C.from_numpy(np.zeros(2, "uint64"))}
+        self._home = "cpu"
         self.seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
     def seed(self, seed: int) -> None:
@@ -76,17 +80,26 @@ class Generator:
         Raises:
             ValueError: If one of the two numbers is out of range.
         """
-        for value in state:
-            if not 0 <= int(value) < 2**64:
-                raise ValueError(f"a generator's seed and counter are 64-bit numbers, got {value}")
-        values = _C.from_numpy(np.array([int(v) for v in state], "uint64"))
-        _C.copy_into(_C.to_device(values, self._state.device), self._state)
+        _C.copy_into(_raw_state(state, self._home), self._state)
+
+    @property
+    def _state(self) -> Any:
+        return self._states[self._home]
 
     def state_on(self, device: str) -> Any:
         """The raw state on a device; the stream goes on there, with the same numbers."""
-        if self._state.device != device:
-            self._state = _C.to_device(self._state, device)
+        beforehand((self, device), functools.partial(self._go_on, device))
         return self._state
+
+    def _go_on(self, device: str) -> None:
+        if self._home == device:
+            return
+        state = _C.to_device(self._state, device)
+        if device in self._states:
+            _C.copy_into(state, self._states[device])
+        else:
+            self._states[device] = state
+        self._home = device
 
     def get_config(self) -> dict[str, Any]:
         """The seed, for `from_config`."""
@@ -100,6 +113,13 @@ class Generator:
     def __repr__(self) -> str:
         seed, counter = self.get_state()
         return f"Generator(seed={seed}, counter={counter})"
+
+
+def _raw_state(state: tuple[int, int], device: str) -> Any:
+    for value in state:
+        if not 0 <= int(value) < 2**64:
+            raise ValueError(f"a generator's seed and counter are 64-bit numbers, got {value}")
+    return _C.to_device(_C.from_numpy(np.array([int(v) for v in state], "uint64")), device)
 
 
 SeedGenerator = Generator  # Keras's name
@@ -135,7 +155,7 @@ def state_of(seed: Any, device: str | None = None) -> Any:
     if isinstance(seed, Generator):
         return seed.state_on(device)
     if isinstance(seed, (int, np.integer)):
-        return Generator(int(seed)).state_on(device)
+        return _raw_state((int(seed), 0), device)
     raise TypeError(f"seed must be None, an integer or a Generator, got {type(seed).__name__}")
 
 

@@ -10,7 +10,7 @@ from weft import _C
 from weft.autograd.recording import no_grad
 from weft.device import check_device, is_gpu
 from weft.dtypes import as_dtype
-from weft.programs import Changes
+from weft.programs.recording import Changes
 from weft.tensor import Tensor, as_tensor
 
 _count = itertools.count()

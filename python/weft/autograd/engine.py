@@ -14,7 +14,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node, _state, enable_grad
-from weft.programs import note_gradient
+from weft.programs.recording import note_gradient
 from weft.tensor import Tensor, as_tensor, filled_like
 
 # What a gradient arrives at: an output of a node, named by the edge to it, or a leaf, named by its

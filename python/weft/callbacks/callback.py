@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from weft.programs import Later
+from weft.programs.recording import Later
 
 Logs = dict[str, Any]
 

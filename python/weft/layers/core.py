@@ -12,7 +12,7 @@ from weft.device import is_gpu
 from weft.layers.arguments import check_positive_int
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
-from weft.programs import on_host
+from weft.programs.recording import on_host
 from weft.tensor import Tensor
 
 

@@ -37,8 +37,8 @@ from weft.layers.calls import (
 from weft.layers.input_spec import InputSpec
 from weft.layers.tracking import Tracking, meant_to_train
 from weft.lookup import snake_case, unique_name
-from weft.programs import BOOKKEEPING as _BOOKKEEPING
-from weft.programs import note_attribute
+from weft.programs.recording import BOOKKEEPING as _BOOKKEEPING
+from weft.programs.recording import note_attribute
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 

@@ -11,7 +11,7 @@ from weft.autograd.recording import no_grad
 from weft.layers.core import as_float, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
-from weft.programs import on_host
+from weft.programs.recording import on_host
 from weft.tensor import Tensor
 from weft.variable import ReadBack
 

@@ -15,7 +15,7 @@ from weft.layers.core import as_float, constant, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
 from weft.layers.normalization import rows_of
-from weft.programs import on_host
+from weft.programs.recording import on_host
 from weft.tensor import Tensor, as_tensor
 
 

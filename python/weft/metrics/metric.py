@@ -16,7 +16,7 @@ from weft import _C, ops
 from weft.autograd import no_grad
 from weft.device import current_device, gpu_in_use, is_gpu
 from weft.lookup import snake_case, unique_name
-from weft.programs import later, note_attribute
+from weft.programs.recording import later, note_attribute
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 

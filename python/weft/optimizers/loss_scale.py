@@ -8,7 +8,7 @@ from typing import Any
 from weft import ops
 from weft.optimizers.checks import check_number
 from weft.optimizers.optimizer import Optimizer
-from weft.programs import on_host
+from weft.programs.recording import on_host
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
 

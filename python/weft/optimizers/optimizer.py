@@ -13,7 +13,7 @@ from weft.autograd import enable_grad, grad
 from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.schedules.schedule import LearningRateSchedule
-from weft.programs import on_host
+from weft.programs.recording import afterwards, on_host
 from weft.tensor import Tensor, as_tensor
 from weft.variable import ReadBack, Variable
 
@@ -306,8 +306,10 @@ class Optimizer:
         if counts:
             on_host(self._begin_update)
         (self._plan if chosen is None else self._make_plan(chosen)).update(raw)
+        if self.use_ema:
+            on_host(lambda: self._update_averages(variables, chosen))
         if counts:
-            on_host(lambda: self._end_update(variables, chosen))
+            afterwards(self._end_update)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
@@ -317,10 +319,8 @@ class Optimizer:
             _assign_number(self._rate, self._current_rate())
         self._steps_before = self._count.read()
 
-    def _end_update(self, variables: list[Variable], chosen: list[int] | None) -> None:
+    def _end_update(self) -> None:
         self._count.wrote(self._steps_before + 1)
-        if self.use_ema:
-            self._update_averages(variables, chosen)
 
     def _make_plan(self, chosen: Sequence[int]) -> Any:
         return _C.UpdatePlan(
@@ -378,7 +378,7 @@ class Optimizer:
         return [s._data for s in (slot if chosen is None else [slot[i] for i in chosen])]
 
     def _update_averages(self, variables: list[Variable], chosen: list[int] | None) -> None:
-        step = self._count.read()  # this update included
+        step = self._steps_before + 1
         keep = self.ema_momentum if step > 1 else 0.0
         raw, averages = [v._data for v in variables], self._pick(self._averages, chosen)
         _C.scaled_add(raw, averages, keep, 1 - keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from weft import _C
 from weft.device import is_gpu
 from weft.errors import did_you_mean
-from weft.programs import later
+from weft.programs.recording import ReadLater, afterwards, later
 from weft.tensor import Tensor
 
 Logs = dict[str, Any]
@@ -49,11 +50,14 @@ class Average:
         if not isinstance(value, Tensor):
             self._add(_C.full((), float(value), "float64"), rows)
         elif is_gpu(value._data.device):
-            self._unread.append((value._data, rows))
-            if len(self._unread) >= self.READ_EVERY:
-                self._read()
+            afterwards(functools.partial(self._keep, rows), value._data)
         else:
             self._add(value._data, rows)
+
+    def _keep(self, rows: float, raw: Any) -> None:
+        self._unread.append((raw, rows))
+        if len(self._unread) >= self.READ_EVERY:
+            self._read()
 
     def _add(self, raw: Any, rows: float) -> None:
         _C.scaled_add([raw, self._one], self._sums, 1.0, float(rows))
@@ -115,7 +119,7 @@ class Average:
         return f"<Average {self.name}={self.result():.4g}>"
 
 
-class Deferred:
+class Deferred(ReadLater):
     """A logged number that is computed when somebody looks at it."""
 
     size = 1

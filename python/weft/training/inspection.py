@@ -16,7 +16,7 @@ from weft.data.arrays import map_structure, named_leaves
 from weft.data.sources import Source, unpack
 from weft.device import current_device
 from weft.placement import place
-from weft.programs import BOOKKEEPING
+from weft.programs.recording import BOOKKEEPING
 from weft.tensor import Tensor
 from weft.training import checks, labels
 from weft.training.compile_utils import by_output

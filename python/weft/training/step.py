@@ -8,7 +8,9 @@ from typing import Any
 
 from weft.autograd import grad, no_grad
 from weft.data.sources import unpack
-from weft.programs import Changes, Program, Recordings, on_host
+from weft.programs.program import Program
+from weft.programs.recording import Changes, afterwards, on_host
+from weft.programs.recordings import Recordings
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
 from weft.training.compile_utils import Average, CompiledLoss, CompiledMetrics, Deferred
@@ -16,7 +18,7 @@ from weft.training.outputs import output_names
 
 Logs = dict[str, Any]
 
-_PARTS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+_PARTS = frozenset({"train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"})
 
 
 class Compiled:
@@ -165,11 +167,14 @@ class Step:
 
     def _replayed(self, name: str, step: Callable[[Any], Any], data: Any) -> Any:
         """``step(data)``, as a replay of what was recorded where that is possible."""
+        if self._compiled is not None and self._compiled.deferred:
+            self._compiled.last_batch = data
         if self.run_eagerly or self.jit_compile is False:
             return step(data)
         if self._own_steps is None:
             self._own_steps = any(getattr(type(self), n) is not getattr(Step, n) for n in _PARTS)
-        if self._own_steps and self.jit_compile == "auto":
+        own = self._own_steps or not _PARTS.isdisjoint(self.__dict__)
+        if own and self.jit_compile == "auto":
             return step(data)  # it may count, print or write; a replay would leave that out
         recordings = self._recordings
         if recordings is None:
@@ -338,13 +343,15 @@ class Step:
 
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
         compiled = self._compiled
-        if compiled.deferred:
-            compiled.last_batch = data
-        elif self._explain_loss is not None:
+        if not compiled.deferred and self._explain_loss is not None:
             computed = loss.detach()
             on_host(lambda: self._check_finite(computed, data))
         compiled.loss_tracker.update_state(loss, _rows(x))
-        if compiled.loss_tracker.not_finite is not None:
+        if compiled.deferred:
+            afterwards(self._explain_what_was_read)
+
+    def _explain_what_was_read(self) -> None:
+        if self._compiled.loss_tracker.not_finite is not None:
             self._mean_loss()
 
     def _check_finite(self, loss: Any, data: Any) -> None:

@@ -1,0 +1,13 @@
+"""Recording a step and replaying it: `capture`, `Program`, and what the library tells a recording.
+
+While a step is recorded it runs as always; the compiled recorder notes its launches. A replay runs
+these launches without Python, over memory of the program's own. What Python decides is decided
+once, so a step is recorded twice, and replayed only if both recordings agree.
+"""
+
+from weft.programs.capture import Captured, capture
+from weft.programs.program import Program
+from weft.programs.recording import on_host
+from weft.programs.recordings import CaptureWarning
+
+__all__ = ["CaptureWarning", "Captured", "Program", "capture", "on_host"]

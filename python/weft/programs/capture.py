@@ -1,0 +1,86 @@
+"""`capture`: a function that replays what it did before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from weft.autograd.recording import is_grad_enabled
+from weft.device import current_device
+from weft.programs.program import Program
+from weft.programs.recording import Changes
+from weft.programs.recordings import Recordings
+from weft.programs.results import cut
+
+
+class Captured:
+    """What `capture` returns: a function that replays what it did before.
+
+    Example:
+        >>> import weft
+        >>> double = weft.capture(lambda x: x * 2.0)
+        >>> type(double).__name__, double.programs
+        ('Captured', [])
+    """
+
+    def __init__(self, function: Callable[..., Any], required: bool) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._required = required
+        self._recordings = Recordings(getattr(function, "__name__", type(function).__name__))
+
+    @property
+    def programs(self) -> list[Program]:
+        """The recordings that are replayed, one for each kind of arguments."""
+        return self._recordings.programs
+
+    def _apply(self, arguments: tuple[Any, Any]) -> Any:
+        args, kwargs = arguments
+        return cut(self._function(*args, **kwargs))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, or replay what it did."""
+        flags = (is_grad_enabled(), current_device())
+        return self._recordings.call(
+            self._apply, (args, kwargs), flags, self._required, Changes.count
+        )
+
+
+def capture(function: Callable[..., Any] | None = None, *, required: bool = False) -> Any:
+    """Make `function` faster by recording what it does and replaying it without Python.
+
+    The first call with arguments of some shapes and dtypes runs as always; the next two are
+    recorded; from then on calls with such arguments are replays, which give the same bits. Tensors
+    that the function uses besides its arguments are used where they are: assign to them in place
+    (`Variable.assign`). Python code in the function does not run in a replay, and Python numbers
+    stay what they were (as an argument, each number is recorded for itself). A function that reads
+    values (``.item()``, ``if tensor:``) or does something else at each call cannot be recorded: it
+    runs eagerly, and a `CaptureWarning` says why and where. Results are new tensors without
+    history: a gradient must be computed inside. On a GPU the launches become CUDA graphs, each of
+    which is queued in one call.
+
+    Args:
+        function: The function; may be left out, for use as a decorator with arguments.
+        required: Raise a RuntimeError instead of running eagerly.
+
+    Returns:
+        A `Captured` function; its attribute `programs` has the recordings, which can be printed.
+
+    Example:
+        >>> import weft
+        >>> w = weft.Variable([1.0, 2.0])
+        >>> optimizer = weft.optimizers.SGD(0.1)
+        >>> @weft.capture
+        ... def step(x):
+        ...     loss = (w * x).sum()
+        ...     optimizer.apply(weft.grad([loss], [w]), [w])
+        ...     return loss
+        >>> [round(float(step(weft.tensor([1.0, 1.0]))), 2) for _ in range(5)]
+        [3.0, 2.8, 2.6, 2.4, 2.2]
+        >>> len(step.programs)
+        1
+    """
+    if function is None:
+        return functools.partial(capture, required=required)
+    return Captured(function, required)

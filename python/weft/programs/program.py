@@ -1,0 +1,121 @@
+"""A recorded step as Python sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.programs.recording import Recording, copies
+from weft.programs.results import fresh, same
+
+
+class Program:
+    """A recorded step: its launches, in order, and the memory they work on.
+
+    ``print(program)`` lists them; `profile` adds times.
+
+    Attributes:
+        bytes_before_planning: Memory of all intermediate results, each in its own place.
+        bytes_planned: The same with memory used again as soon as a result is not needed any more.
+        bytes_kept: Results and constants that stay for the caller or for later replays.
+
+    Example:
+        >>> import weft
+        >>> double = weft.capture(lambda x: x * 2.0)
+        >>> for _ in range(3):
+        ...     y = double(weft.ones((4, 2)))
+        >>> double.programs[0].launches[0][0], double.programs[0].launches[0][3]
+        ('multiply', [((4, 2), weft.float32)])
+    """
+
+    def __init__(self, raw: Any, recording: Recording, results: Any) -> None:
+        self._raw = raw
+        self._hosts = recording.hosts
+        self._beginnings = list(recording.beginnings.values())
+        self._endings = recording.endings
+        self._gradients = recording.gradients
+        self._results = results
+        self.bytes_before_planning: int = raw.bytes_before_planning
+        self.bytes_planned: int = raw.bytes_planned
+        self.bytes_kept: int = raw.bytes_kept
+
+    def _replay(self, inputs: list[Any]) -> Any:
+        for begin in self._beginnings:
+            begin()
+        at = self._raw.run(inputs)
+        while at >= 0:
+            self._hosts[at]()
+            at = self._raw.go_on()
+        for leaf, gradient in self._gradients:
+            leaf.grad = gradient
+        for function, made in self._endings:
+            function(*copies(made))
+        return fresh(self._results)
+
+    def _difference(self, other: Program) -> str:
+        found: str = self._raw.difference(other._raw)
+        if found:
+            return found
+        return "" if same(self._results, other._results) else "returns other Python values"
+
+    @property
+    def launches(self) -> list[tuple[str, str, list[Any], list[Any], int, int]]:
+        """For each launch: operation, layer, ``(shape, dtype)`` of its inputs and of its outputs,
+        FLOPs, bytes.
+        """
+        launches: list[tuple[str, str, list[Any], list[Any], int, int]] = self._raw.launches()
+        return launches
+
+    @property
+    def launches_in_graphs(self) -> int:
+        """On a GPU, after the first replay: how many of the launches are parts of CUDA graphs."""
+        count: int = self._raw.launches_in_graphs
+        return count
+
+    @property
+    def why_no_graphs(self) -> str:
+        """On a GPU, after the first replay: why there are none; empty if there are."""
+        reason: str = self._raw.graph_failure
+        return reason
+
+    def profile(self, repeat: int = 20) -> str:
+        """The launches with their times: a table. Afterwards all values are as before."""
+        if repeat < 1:
+            raise ValueError(f"profile: repeat must be at least 1, got {repeat}")
+        return self._table(self._raw.profile(repeat))
+
+    def _table(self, seconds: list[float] | None) -> str:
+        head = ["launch", "layer", "inputs", "outputs", "FLOPs", "bytes"]
+        total = sum(seconds) if seconds else 0.0
+        rows = []
+        for i, (name, layer, inputs, outputs, flops, moved) in enumerate(self.launches):
+            row = [name, layer, _shapes(inputs), _shapes(outputs), f"{flops:,}", f"{moved:,}"]
+            if seconds:
+                row += [f"{seconds[i] * 1e6:.2f}", f"{seconds[i] / total:.1%}"]
+            rows.append(row)
+        head += ["us", "share"] if seconds else []
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = [
+            "  ".join(
+                text.ljust(width) if k < 4 else text.rjust(width)
+                for k, (text, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in [head, *rows]
+        ]
+        facts = (
+            f"{len(rows)} launches; intermediate results {self.bytes_planned:,} bytes (planned; "
+            f"{self.bytes_before_planning:,} one by one), kept {self.bytes_kept:,} bytes"
+        )
+        if in_graphs := self.launches_in_graphs:
+            facts += f"; {in_graphs} of the launches are in CUDA graphs"
+        return "\n".join([*lines, facts])
+
+    def __str__(self) -> str:
+        return self._table(None)
+
+    def __repr__(self) -> str:
+        return f"<Program of {len(self.launches)} launches>"
+
+
+def _shapes(operands: list[Any]) -> str:
+    shown = [str(tuple(shape)).replace(" ", "") for shape, _ in operands[:4]]
+    return " ".join(shown) + (f" +{len(operands) - 4}" if len(operands) > 4 else "")

@@ -1,0 +1,178 @@
+"""The recordings of a function: one for each kind of arguments, learned and replayed."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from weft import _C
+from weft.programs.program import Program
+from weft.programs.recording import Recording
+from weft.programs.results import flatten, fresh, mark, replace
+from weft.tensor import Tensor
+
+
+class CaptureWarning(UserWarning):
+    """A step cannot be recorded and runs eagerly; the message says what prevents it and where.
+
+    Example:
+        >>> import warnings, weft
+        >>> warnings.simplefilter("error", weft.CaptureWarning)  # see the place in a traceback
+        >>> warnings.simplefilter("default", weft.CaptureWarning)
+    """
+
+
+class _Kind:
+    """One kind of call: the same shapes, dtypes and flags."""
+
+    program: Program | None = None  # recorded twice: may be replayed
+    first: Program | None = None  # recorded once
+    calls = 0
+    version = 0
+    recordings = 0  # since the last replay
+    given_up = False
+
+
+class Recordings:
+    """The programs of one function.
+
+    Args:
+        name: What it is called in messages.
+    """
+
+    most = 64  # kinds of calls that are remembered
+    patience = 6  # recordings without a replay between them
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._kinds: dict[Any, _Kind] = {}
+        self._lock = threading.Lock()
+        self._said: set[str] = set()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Recordings:
+        return Recordings(self.name)
+
+    def __reduce__(self) -> Any:
+        return (Recordings, (self.name,))
+
+    @property
+    def programs(self) -> list[Program]:
+        """Those that are replayed."""
+        return [kind.program for kind in self._kinds.values() if kind.program is not None]
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        arguments: Any,
+        flags: Any,
+        required: bool,
+        version: int = 0,
+    ) -> Any:
+        """``function(arguments)``: eagerly, while recording, or as a replay.
+
+        Args:
+            function: The step.
+            arguments: A structure of tensors.
+            flags: What else decides what the step does.
+            required: Raise an error if it cannot be recorded.
+            version: Recordings of another version are made again.
+        """
+        leaves: list[Tensor] = []
+        structure = flatten(arguments, leaves)
+        raw = [leaf._data for leaf in leaves]
+        try:
+            kind = self._kinds.get(key := (flags, structure, _C.signature(raw)))
+        except TypeError:  # an argument that is no key
+            return function(arguments)
+        # Within a recording the launches belong to it; a second thread computes for itself.
+        if _C.is_recording() or not self._lock.acquire(blocking=False):
+            return function(arguments)
+        try:
+            if kind is not None and kind.program is not None:
+                if kind.version == version and kind.program._raw.is_current():
+                    kind.recordings = 0
+                    results = kind.program._replay(raw)
+                    if kind.program.why_no_graphs:
+                        self._say_once(
+                            f"{self.name} is replayed one launch after the other and not as a "
+                            f"CUDA graph, which is slower: {kind.program.why_no_graphs}"
+                        )
+                    return results
+                kind.program, kind.first = None, None
+            return self._learn(function, arguments, leaves, key, required, version)
+        finally:
+            self._lock.release()
+
+    def _learn(
+        self,
+        function: Callable[..., Any],
+        arguments: Any,
+        leaves: list[Tensor],
+        key: Any,
+        required: bool,
+        version: int,
+    ) -> Any:
+        if (kind := self._kinds.get(key)) is None:
+            while len(self._kinds) >= self.most:
+                del self._kinds[next(iter(self._kinds))]
+            kind = self._kinds[key] = _Kind()
+        kind.calls += 1
+        if kind.version != version:
+            kind.first, kind.version = None, version
+        if kind.given_up or kind.calls == 1:
+            return function(arguments)
+        for leaf in leaves:
+            if leaf._requires_grad:
+                kind.given_up = True
+                self.complain("an argument requires a gradient", required)
+                return function(arguments)
+        kind.recordings += 1
+        results, program, failure = self._record(function, arguments, leaves)
+        if program is not None and kind.first is not None:
+            failure = kind.first._difference(program)
+        if not failure and kind.recordings > self.patience:
+            failure = "tensors that it uses are replaced again and again"
+        if failure:
+            kind.given_up, kind.first = True, None
+            self.complain(failure, required)
+        elif kind.first is None:
+            kind.first = program
+        else:
+            kind.first, kind.program = None, program
+        return results
+
+    def _record(
+        self, function: Callable[..., Any], arguments: Any, leaves: list[Tensor]
+    ) -> tuple[Any, Program | None, str]:
+        recording = Recording()
+        recorder = recording.recorder
+        inputs = [Tensor(recorder.input(leaf._data)) for leaf in leaves]
+        with recording.running():
+            results = function(replace(arguments, iter(inputs)))
+            for array, version in recording.read_later:
+                if array.version != version:
+                    recorder.give_up("a metric changes after the step asked for its result")
+            marked = mark(results, recorder)
+            with recording.paused():
+                # The caller's results must not change at the next replay.
+                own = fresh(marked)
+            del results
+        raw = recorder.finish()
+        if raw is None:
+            return own, None, recorder.failure
+        return own, Program(raw, recording, marked), ""
+
+    def complain(self, failure: str, required: bool) -> None:
+        """Say once why steps run eagerly, or raise it."""
+        if required:
+            raise RuntimeError(
+                f"{self.name} cannot be recorded, which jit_compile=True asks for: {failure}"
+            )
+        self._say_once(f"{self.name} runs eagerly, because it cannot be recorded: {failure}")
+
+    def _say_once(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            warnings.warn(message, CaptureWarning, stacklevel=3)
