@@ -18,6 +18,7 @@ from weft.ops.matmul import *
 from weft.ops.normalization import *
 from weft.ops.pool import *
 from weft.ops.rectifier import *
+from weft.ops.recurrent import *
 from weft.ops.reduction import *
 from weft.ops.repetition import *
 from weft.ops.rounding import *

@@ -1,0 +1,53 @@
+// A long short-term memory over whole sequences (Hochreiter and Schmidhuber 1997, with forget
+// gate). For every step, with the gates in Keras's order:
+//   i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of x_t @ kernel + h @ recurrent_kernel + bias
+//   c = f * c + i * g
+//   h = o * tanh(c)
+// A step that the mask leaves out changes neither h nor c.
+#pragma once
+
+#include <optional>
+#include <tuple>
+
+#include "core/kernel.h"
+#include "ops/recurrent.h"
+
+namespace weft {
+
+namespace kernels {
+// Operands: x, kernel, recurrent_kernel, bias?, h0?, c0?, mask?, y? (N, T, U), h, c (N, U), and
+// what the gradient needs, all three or none: inputs (T, N, F + U) with [x_t, h before step t],
+// gates (T, N, 4 U) after their activations, cells (T, N, U) with c after step t. Steps are counted
+// in the order of the computation. Gates of steps left out by the mask are not written. Error:
+// every gate as matmul, then 2.5 ULP of sigmoid and tanh; errors of a step go into the next.
+extern Kernel<RecurrentParams> lstm;
+// Operands: dy?, dh?, dc?, kernel, recurrent_kernel, c0?, mask?, inputs, gates, cells, then dz (T,
+// N, 4 U) before the activations, dx? (N, T, F), dh0, dc0.
+extern Kernel<RecurrentParams> lstm_backward;
+}  // namespace kernels
+
+// y (undefined unless `sequences`), h and c after the last step; inputs, gates and cells if `save`.
+struct LstmResults {
+  Tensor y, h, c, inputs, gates, cells;
+};
+LstmResults lstm(const RecurrentArguments& given, const std::optional<Tensor>& h0,
+                 const std::optional<Tensor>& c0, bool sequences, bool save);
+
+struct LstmSaved {
+  const Tensor& kernel;
+  const Tensor& recurrent_kernel;
+  const std::optional<Tensor>& c0;
+  const std::optional<Tensor>& mask;
+  const Tensor& inputs;
+  const Tensor& gates;
+  const Tensor& cells;
+  bool go_backwards;
+};
+struct LstmGradients {
+  Tensor x, kernel, recurrent_kernel, bias, h0, c0;
+};
+// Gradients of the results that nobody used are absent; x only if `needs_x`.
+LstmGradients lstm_backward(const std::optional<Tensor>& dy, const std::optional<Tensor>& dh,
+                            const std::optional<Tensor>& dc, const LstmSaved& saved, bool needs_x);
+
+}  // namespace weft
