@@ -1,15 +1,17 @@
-"""Copies between devices."""
+"""Copies between devices, and to and from what is no tensor."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from weft import _C
 from weft.autograd.recording import Function
 from weft.device import check_device
 from weft.tensor import Tensor, as_tensor
 
-__all__ = ["to_device"]
+__all__ = ["convert_to_numpy", "convert_to_tensor", "to_device"]
 
 
 class ToDevice(Function):
@@ -53,3 +55,33 @@ def to_device(x: Any, device: str) -> Tensor:
     if name == "meta":
         return Tensor(_C.to_device(x._data, name))
     return ToDevice.apply(x, name)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None) -> Tensor:
+    """`x` as a tensor, with its history if it is one.
+
+    Args:
+        x: A tensor, an array, a number, or nested lists of numbers.
+        dtype: Dtype of the result; that of `x` if None.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.convert_to_tensor([1, 2], dtype="float32").tolist()
+        [1.0, 2.0]
+
+    Follows keras.ops.convert_to_tensor.
+    """
+    return as_tensor(x, dtype)
+
+
+def convert_to_numpy(x: Any) -> np.ndarray[Any, Any]:
+    """The values of `x` as a NumPy array.
+
+    Example:
+        >>> import weft
+        >>> weft.ops.convert_to_numpy(weft.ones(2)).tolist()
+        [1.0, 1.0]
+
+    Follows keras.ops.convert_to_numpy.
+    """
+    return as_tensor(x).detach().numpy()

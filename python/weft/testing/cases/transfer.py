@@ -17,4 +17,13 @@ CASES = [
         ulps=0,
         bad=[Bad(sample(np.ones(3), "tpu"), ValueError, "tpu.*cpu")],
     ),
+    OpCase(
+        ops.convert_to_tensor,
+        [sample(normal(*s)) for s in _SHAPES],
+        lambda x: x,
+        dtypes=FLOATS + HALVES,
+        integer_dtypes=INTEGERS,
+        ulps=0,
+        covers=("convert_to_numpy",),
+    ),
 ]
