@@ -49,6 +49,7 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
     _view_version: int | None = None  # of the storage, when a recorded view was taken
     _is_one = False  # the gradient that a walk begins with
     _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
+    _mask: Tensor | None = None  # which steps of its sequences count, for the layers it goes to
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._data = data

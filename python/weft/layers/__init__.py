@@ -10,7 +10,7 @@ from weft.layers.convolutional import (
     DepthwiseConv2D,
     DepthwiseConvolution2D,
 )
-from weft.layers.core import Dense, Embedding, Identity, Lambda, Maxout
+from weft.layers.core import Dense, Embedding, Identity, Lambda, Masking, Maxout
 from weft.layers.input_layer import Input, InputLayer
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
@@ -59,6 +59,8 @@ from weft.layers.preprocessing import (
     Rescaling,
     StringLookup,
 )
+from weft.layers.recurrent import GRU, LSTM, SimpleRNN
+from weft.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from weft.layers.regularization import (
     ActivityRegularization,
     Dropout,
@@ -74,9 +76,14 @@ from weft.layers.reshaping import (
     Reshape,
     ZeroPadding2D,
 )
+from weft.layers.rnn import RNN, StackedRNNCells
+from weft.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -86,6 +93,7 @@ __all__ = [
     "AvgPool1D",
     "AvgPool2D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "Concatenate",
     "Conv1D",
@@ -101,6 +109,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
@@ -115,10 +124,12 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPooling1D",
@@ -135,11 +146,16 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "StackedRNNCells",
     "StringLookup",
     "Subtract",
+    "TimeDistributed",
+    "Wrapper",
     "ZeroPadding2D",
     "add",
     "average",

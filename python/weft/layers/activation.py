@@ -25,6 +25,8 @@ class Activation(Layer):
     Follows keras.layers.Activation.
     """
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -51,6 +53,8 @@ class ReLU(Layer):
 
     Follows keras.layers.ReLU.
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -92,6 +96,8 @@ class LeakyReLU(Layer):
     Follows keras.layers.LeakyReLU.
     """
 
+    supports_masking = True
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.negative_slope = _not_negative("LeakyReLU", "negative_slope", negative_slope)
@@ -113,6 +119,8 @@ class ELU(Layer):
 
     Follows keras.layers.ELU.
     """
+
+    supports_masking = True
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -141,6 +149,8 @@ class PReLU(Layer):
 
     Follows keras.layers.PReLU.
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -191,6 +201,8 @@ class Softmax(Layer):
 
     Follows keras.layers.Softmax.
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

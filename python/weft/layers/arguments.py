@@ -132,9 +132,9 @@ def serialized_arguments(layer: Any, parameters: dict[str, type]) -> dict[str, A
 
     config = {}
     for name, owner in parameters.items():
-        if name in BASE_PARAMETERS:
-            continue
         own = owner.__module__.startswith("weft.")
+        if name in BASE_PARAMETERS or (own and name == "weights"):
+            continue  # first weights are no configuration
         value = getattr(layer, name) if own else layer._arguments[name]
         try:
             config[name] = serialize(value)

@@ -52,6 +52,8 @@ class Dense(Layer):
     Follows keras.layers.Dense.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,
@@ -132,6 +134,9 @@ class Embedding(Layer):
         embeddings_initializer: First values of the table.
         embeddings_regularizer: Loss on the table.
         embeddings_constraint: Applied to the table after each update.
+        mask_zero: Whether 0 stands for a step that is not there: layers behind, and the loss, then
+            leave it out. Row 0 of the table is not used for anything else.
+        weights: First values of the table, in place of `embeddings_initializer`.
 
     Shapes:
         integers ``(N, ...)`` to ``(N, ..., output_dim)``.
@@ -154,6 +159,8 @@ class Embedding(Layer):
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -162,7 +169,12 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = bool(mask_zero)
+        self.supports_masking = self._makes_masks = self.mask_zero
         self.autocast = False
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings = self.add_weight(
@@ -186,12 +198,52 @@ class Embedding(Layer):
                 on_host(lambda: self._check_least(least.item()))
         return ops.take(self.embeddings, inputs, axis=0)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where the integers are not 0, if that stands for missing steps."""
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
     def _check_least(self, low: int) -> None:
         if low < 0:
             raise IndexError(
                 f"index {low} is outside of the table of {self.input_dim} rows; its indices are 0 "
                 f"to {self.input_dim - 1}"
             )
+
+
+class Masking(Layer):
+    """Marks steps that are not there, and makes their features 0.
+
+    Layers behind that know masks, and the loss, leave these steps out.
+
+    Args:
+        mask_value: A step is missing if all its features have this value.
+
+    Shapes:
+        ``(N, T, ...)`` to the same; the mask is ``(N, T)``.
+
+    Example:
+        >>> import weft
+        >>> x = weft.tensor([[[1.0, 2.0], [0.0, 0.0]]])
+        >>> layer = weft.layers.Masking()
+        >>> layer.compute_mask(layer(x)).tolist()
+        [[True, False]]
+
+    Follows keras.layers.Masking.
+    """
+
+    supports_masking = _makes_masks = True
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Where a step has another value than the one that stands for nothing."""
+        return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        there = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
+        return ops.where(there, inputs, ops.zeros_like(inputs))
 
 
 class Identity(Layer):
@@ -204,6 +256,8 @@ class Identity(Layer):
 
     Follows keras.layers.Identity.
     """
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from weft.layers.calls import (
     shown,
 )
 from weft.layers.input_spec import InputSpec
+from weft.layers.masks import attach, masks_of
 from weft.layers.tracking import Tracking, meant_to_train
 from weft.lookup import snake_case, unique_name
 from weft.programs.recording import BOOKKEEPING as _BOOKKEEPING
@@ -95,6 +97,7 @@ class Layer(Tracking):
             parameters = inspect.signature(cls.__dict__["call"]).parameters
             cls._call_parameters = tuple(parameters.values())[1:]
             cls._training_parameter = parameters.get("training")
+            cls._takes_mask = "mask" in parameters
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _BOOKKEEPING:
@@ -103,6 +106,8 @@ class Layer(Tracking):
 
     _call_parameters: tuple[inspect.Parameter, ...] = ()
     _training_parameter: inspect.Parameter | None = None
+    _takes_mask = False  # whether `call` has a parameter `mask`
+    _makes_masks = False  # whether outputs may have a mask although no input has one
 
     def __init__(
         self,
@@ -167,6 +172,20 @@ class Layer(Tracking):
             return infer(twin, specs)
         finally:
             calls.abstract = False
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the outputs, given that of the inputs: the same, unless a class differs.
+
+        Asked only of layers with `supports_masking`. A mask is a bool tensor with the batch and
+        the steps of a sequence as its axes; it is False for steps to leave out.
+
+        Example:
+            >>> import weft
+            >>> x = weft.layers.Embedding(5, 2, mask_zero=True)([[1, 2, 0]])
+            >>> weft.layers.Dense(3).compute_mask(x, [[True, True, False]])
+            [[True, True, False]]
+        """
+        return previous_mask
 
     # --- dtypes ----------------------------------------------------------------------------------
 
@@ -280,7 +299,9 @@ class Layer(Tracking):
         x = args[0] if len(args) == 1 else None
         plain = not kwargs or (len(kwargs) == 1 and type(kwargs.get("training", 0)) is bool)
         policy = self._policy
+        masks: Any = None
         if plain and isinstance(x, Tensor):
+            masks = x._mask
             if x._data.dtype is not policy.compute_dtype and self.converts_inputs:
                 args = (self._convert(x),)
         elif plain and isinstance(x, np.ndarray):
@@ -290,6 +311,9 @@ class Layer(Tracking):
             args, kwargs = self._convert_all(args, kwargs)
             if any(isinstance(leaf, Symbolic) for leaf in flatten([args, kwargs])):
                 return self._call_symbolic(args, kwargs)
+            masks = kwargs.get("mask")
+            if masks is None and args:
+                masks = masks_of(args[0])
         stack, outer_training, twins = calls.stack, calls.training, calls.twins
         if self._noisy and not stack and twins is None:
             self._forget_losses()
@@ -305,10 +329,14 @@ class Layer(Tracking):
                 self._check_inputs(specs, args)
             if self._training_parameter is not None or "training" in kwargs:
                 self._pass_training(kwargs)
+            if masks is not None and self._takes_mask:
+                kwargs["mask"] = masks
             if twins is None and not policy.mixed:
                 outputs = self.call(*args, **kwargs)
             else:
                 outputs = self._call_aside(args, kwargs)
+            if masks is not None or self._makes_masks:
+                self._pass_masks(args, masks, outputs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:
@@ -331,6 +359,16 @@ class Layer(Tracking):
         if parameter is not None:
             kwargs["training"] = bool(training)
 
+    def _pass_masks(self, args: Any, masks: Any, outputs: Any) -> None:
+        if self.supports_masking:
+            attach(self.compute_mask(args[0] if args else None, masks), outputs)
+        else:
+            warnings.warn(
+                f"layer {self.name!r} ({type(self).__name__}) does not support masks, so the mask "
+                "of its input ends here: layers behind it and the loss count all steps",
+                stacklevel=3,
+            )
+
     def _convert(self, value: Any) -> Any:
         if isinstance(value, (bool, int, float, str, bytes)) or value is None:
             return value
@@ -340,7 +378,9 @@ class Layer(Tracking):
             value = as_tensor(np.asarray(value), near=placement.home_in_call(self))
         dtype = self._policy.compute_dtype
         if self.autocast and value.dtype.is_floating and value.dtype is not dtype:
-            return value.astype(dtype)
+            converted = value.astype(dtype)
+            converted._mask = value._mask
+            return converted
         return value
 
     def _convert_all(self, args: Any, kwargs: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from weft import ops
-from weft.layers.calls import shown
+from weft.layers.calls import flatten, shown
 from weft.layers.core import as_float
 from weft.layers.layer import Layer
 from weft.tensor import Tensor
@@ -15,6 +15,8 @@ from weft.tensor import Tensor
 
 class _Merge(Layer):
     """What merging layers share: a list of inputs, checked before they meet."""
+
+    supports_masking = True
 
     at_least = 1
 
@@ -45,6 +47,16 @@ class _Merge(Layer):
         result = tensors[0]
         for other in tensors[1:]:
             result = self._combine(result, other)
+        return result
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Steps that count in any of the inputs, if all have a mask."""
+        masks = list(previous_mask) if isinstance(previous_mask, (list, tuple)) else [previous_mask]
+        if any(mask is None for mask in masks):
+            return None
+        result = masks[0]
+        for other in masks[1:]:
+            result = ops.logical_or(result, other)
         return result
 
 
@@ -167,6 +179,19 @@ class Concatenate(_Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The masks side by side; along other axes steps that count in any of the inputs."""
+        if all(mask is None for mask in flatten(previous_mask)):
+            return None
+        masks = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            if mask is None:
+                masks.append(ops.ones(x.shape, dtype="bool", device=x.device))
+            else:
+                wide = ops.reshape(mask, (*mask.shape, *[1] * (x.ndim - mask.ndim)))
+                masks.append(ops.broadcast_to(wide, x.shape))
+        return ops.any(ops.concatenate(masks, axis=self.axis), axis=-1)
+
     def call(self, inputs: Any) -> Tensor:
         tensors = self._inputs(inputs)
         rank = tensors[0].ndim
@@ -211,6 +236,10 @@ class Dot(_Merge):
                 f"Dot: axes must be one axis or one for each input, and not the batch, got {axes!r}"
             )
         self.axes, self.normalize = axes if isinstance(axes, int) else list(pair), bool(normalize)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """None: steps are summed over."""
+        return None
 
     def call(self, inputs: Any) -> Tensor:
         tensors = self._inputs(inputs)

@@ -19,6 +19,8 @@ from weft.variable import ReadBack
 class _Normalizing(Layer):
     """Scale `gamma` and shift `beta`, which batch and layer normalisation share."""
 
+    supports_masking = True
+
     center: bool
     scale: bool
     gamma: Tensor | None
@@ -236,6 +238,8 @@ class Normalization(Layer):
 
     Follows keras.layers.Normalization.
     """
+
+    supports_masking = True
 
     def __init__(
         self,

@@ -207,7 +207,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
 
 class GlobalAveragePooling1D(GlobalAveragePooling2D):
-    """The mean of each channel over the sequence.
+    """The mean of each channel over the sequence; a mask says which steps count.
 
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``.
@@ -225,6 +225,20 @@ class GlobalAveragePooling1D(GlobalAveragePooling2D):
     """
 
     rank = 1
+    supports_masking = True
+
+    def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
+        if mask is None:
+            return super().call(inputs)
+        x = as_float(self, inputs)
+        (axis,) = self._axes
+        kept = ops.expand_dims(mask, 2 if axis == 1 else 1)
+        total = ops.sum(ops.where(kept, x, 0.0), axis=axis, keepdims=self.keepdims)
+        return total / ops.sum(ops.cast(kept, x.dtype), axis=axis, keepdims=self.keepdims)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """None: there are no steps any more."""
+        return None
 
 
 class GlobalMaxPooling1D(GlobalMaxPooling2D):

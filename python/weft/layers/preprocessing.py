@@ -34,6 +34,8 @@ class Rescaling(Layer):
     Follows keras.layers.Rescaling.
     """
 
+    supports_masking = True
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name, value in (("scale", scale), ("offset", offset)):

@@ -21,6 +21,8 @@ def _rate(layer: str, rate: Any) -> float:
 class _Random(Layer):
     """What layers with random numbers share: a stream of their own when a seed is given."""
 
+    supports_masking = True
+
     seed: Any
 
     def _set_seed(self, seed: Any) -> None:
@@ -175,6 +177,8 @@ class ActivityRegularization(Layer):
 
     Follows keras.layers.ActivityRegularization.
     """
+
+    supports_masking = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)

@@ -17,6 +17,8 @@ _UNTRACKED = frozenset(
     {
         "_accepted",
         "_arguments",
+        "_first_weights",
+        "_kept_states",
         "_losses",
         "_noisy",
         "_sequence",

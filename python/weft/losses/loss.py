@@ -76,15 +76,18 @@ class Loss:
             y_pred: Predictions.
             sample_weight: A weight for each row (or each value that `call` gives).
         """
+        masked = getattr(y_pred, "_mask", None)  # set by layers that know which steps count
         y_true, y_pred = convert(y_true, y_pred, self._dtype)
-        if sample_weight is None and self.reduction in _MEANS:
+        if sample_weight is None and masked is None and self.reduction in _MEANS:
             mean = self.mean(y_true, y_pred)
             if mean is not None:
                 return mean
         values = self.call(y_true, y_pred)
         mask = self.mask(y_true)
+        if masked is not None:
+            mask = masked if mask is None else ops.logical_and(mask, masked)
         if mask is not None:
-            sample_weight = _masked_weights(mask, sample_weight, values, self.reduction)
+            sample_weight = masked_weights(mask, sample_weight, values.dtype, self.reduction)
         return reduce_weighted(values, sample_weight, self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
@@ -206,16 +209,19 @@ def same_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     return y, x
 
 
-def _masked_weights(
-    mask: Tensor, sample_weight: Any, values: Tensor, reduction: str | None
-) -> Tensor:
+def masked_weights(mask: Tensor, sample_weight: Any, dtype: Any, reduction: str | None) -> Tensor:
     """Weights that leave masked rows out of the sum and, for a mean, out of the count."""
-    kept = ops.cast(mask, values.dtype)
+    kept = ops.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         kept = kept * (float(mask.size) / ops.maximum(ops.sum(kept), 1.0))
     if sample_weight is None:
         return kept
-    return as_tensor(sample_weight, near=values).astype(values.dtype, copy=False) * kept
+    weight = as_tensor(sample_weight, near=kept).astype(dtype, copy=False)
+    while 0 < weight.ndim < kept.ndim:  # a weight for each row, a mask for each step
+        weight = ops.expand_dims(weight, -1)
+    while 0 < kept.ndim < weight.ndim:
+        kept = ops.expand_dims(kept, -1)
+    return weight * kept
 
 
 def reduce_weighted(values: Any, sample_weight: Any, reduction: str | None) -> Tensor:

@@ -16,6 +16,7 @@ from weft import _C, ops
 from weft.autograd import no_grad
 from weft.device import current_device, gpu_in_use, is_gpu
 from weft.lookup import snake_case, unique_name
+from weft.losses.loss import masked_weights
 from weft.programs.recording import later, note_attribute
 from weft.tensor import Tensor, as_tensor
 from weft.variable import Variable
@@ -309,6 +310,9 @@ class MeanMetricWrapper(Mean):
     @no_grad()
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add the values of a batch, with a weight for each row."""
+        mask = getattr(y_pred, "_mask", None)  # set by layers that know which steps count
+        if mask is not None:
+            sample_weight = masked_weights(mask, sample_weight, self._dtype, "sum")
         super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

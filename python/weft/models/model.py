@@ -48,6 +48,9 @@ class Model(Trainer, Layer):
     def __init__(self, **kwargs: Any) -> None:
         Layer.__init__(self, **kwargs)
 
+    def _pass_masks(self, args: Any, masks: Any, outputs: Any) -> None:
+        """Nothing: the layers inside have done it."""
+
     # --- structure -------------------------------------------------------------------------------
 
     @property

@@ -56,7 +56,7 @@ def _over_steps(
     go_backwards: bool,
     sequences: bool,
 ) -> tuple[Tensor, ...]:
-    """``step(x_t, states)`` for all steps: states after the last, before them those of all steps."""
+    """``step(x_t, states)`` for all steps: outputs of all, if asked for, and the last states."""
     outputs = []
     count = x.shape[1]
     for t in reversed(range(count)) if go_backwards else range(count):

@@ -57,9 +57,7 @@ def _samples(gates: int, bias_rows: int = 0, states: int = 1, **options: Any) ->
         sample(normal(2, 3, 4), *_kernels(4, 5, gates), bias(5), **options),
         sample(normal(3, 4, 2), *_kernels(2, 3, gates), **options),
         sample(normal(2, 3, 2), *_kernels(2, 3, gates), bias(3), start(2, 3), **options),
-        sample(
-            normal(2, 4, 3), *_kernels(3, 2, gates), bias(2), return_sequences=False, **options
-        ),
+        sample(normal(2, 4, 3), *_kernels(3, 2, gates), bias(2), return_sequences=False, **options),
         sample(normal(2, 3, 2), *_kernels(2, 2, gates), bias(2), go_backwards=True, **options),
         sample(
             normal(4, 5, 2),
