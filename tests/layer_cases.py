@@ -137,4 +137,29 @@ CASES: dict[str, LayerCase] = {
     "concatenate-axis": _case(lambda k: k.Concatenate(axis=1), [(4, 2), (3, 2)]),
     "dot": _case(lambda k: k.Dot(axes=1), [(5,), (5,)]),
     "dot-matrix": _case(lambda k: k.Dot(axes=(2, 1), normalize=True), [(3, 4), (4, 2)]),
+    "masking": _case(lambda k: k.Masking(), ROWS),
+    "embedding-mask": _case(lambda k: k.Embedding(7, 3, mask_zero=True), ROW, 1, integers=7),
+    "simple-rnn": _case(lambda k: k.SimpleRNN(4), ROWS, 3, trains=True),
+    "simple-rnn-relu": _case(
+        lambda k: k.SimpleRNN(4, activation="relu", return_sequences=True), ROWS, 3
+    ),
+    "lstm": _case(lambda k: k.LSTM(4), ROWS, 3, trains=True),
+    "lstm-sequences": _case(
+        lambda k: k.LSTM(4, return_sequences=True, go_backwards=True), ROWS, 3
+    ),
+    "lstm-unrolled": _case(lambda k: k.LSTM(4, unroll=True, unit_forget_bias=False), ROWS, 3),
+    "lstm-activations": _case(
+        lambda k: k.LSTM(4, activation="elu", recurrent_activation="hard_sigmoid"), ROWS, 3
+    ),
+    "gru": _case(lambda k: k.GRU(4), ROWS, 3, trains=True),
+    "gru-before": _case(
+        lambda k: k.GRU(4, reset_after=False, use_bias=False, return_sequences=True), ROWS, 2
+    ),
+    "gru-dropout": _case(lambda k: k.GRU(4, dropout=0.3, recurrent_dropout=0.2), ROWS, 3),
+    "rnn": _case(lambda k: k.RNN([k.LSTMCell(3), k.GRUCell(2)], return_sequences=True), ROWS, 6),
+    "bidirectional": _case(lambda k: k.Bidirectional(k.LSTM(3)), ROWS, 6),
+    "bidirectional-sum": _case(
+        lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), merge_mode="sum"), ROWS, 6
+    ),
+    "time-distributed": _case(lambda k: k.TimeDistributed(k.Dense(4)), ROWS, 2),
 }  # fmt: skip

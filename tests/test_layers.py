@@ -36,6 +36,17 @@ def built(case: LayerCase, **options):
     return layer
 
 
+def in_dtype(config, dtype):
+    """A configuration with another dtype, also of the layers inside."""
+    inner = {
+        key: in_dtype(value, dtype) if isinstance(value, (dict, list)) else value
+        for key, value in (config.items() if isinstance(config, dict) else enumerate(config))
+    }
+    if isinstance(config, list):
+        return list(inner.values())
+    return {**inner, "dtype": dtype} if "dtype" in config else inner
+
+
 def batch_shapes(case: LayerCase, rows=None):
     shapes = [(rows, *shape) for shape in case.shapes]
     return shapes if isinstance(case.shape, list) else shapes[0]
@@ -79,7 +90,7 @@ def test_an_empty_batch_gives_an_empty_result(case):
 @all_cases
 def test_float64_stays_float64(case):
     layer = case.make(weft.layers)
-    layer = type(layer).from_config({**layer.get_config(), "dtype": "float64"})
+    layer = type(layer).from_config(in_dtype(layer.get_config(), "float64"))
     y = layer(case.inputs(dtype="float64"))
     assert y.dtype == "float64"
     assert all(w.dtype in ("float64", "int64") for w in layer.weights)
@@ -91,7 +102,7 @@ def test_mixed_precision_computes_in_half_and_stores_float32(case, half):
     if case is CASES["relu-all"]:
         pytest.skip("jumps at its threshold, so rounding decides")
     reference = built(case)
-    config = {**reference.get_config(), "dtype": f"mixed_{half}"}
+    config = in_dtype(reference.get_config(), f"mixed_{half}")
     layer = type(reference).from_config(config)
     y = layer(case.inputs())
     layer.set_weights(reference.get_weights())
@@ -173,7 +184,7 @@ def test_constructors_take_keras_arguments_with_keras_defaults():
     keras = pytest.importorskip("keras")
     later = {
         "lora_rank", "lora_alpha", "quantization_config", "renorm", "renorm_clipping",
-        "renorm_momentum", "synchronized", "mask_zero", "weights", "sparse", "ragged",
+        "renorm_momentum", "synchronized", "sparse", "ragged",
         "input_tensor", "optional", "idf_weights", "pad_to_max_tokens", "encoding", "salt", "mask",
     }  # fmt: skip
     for name in weft.layers.__all__:

@@ -75,7 +75,7 @@ struct Forward {
 template <class T>
 void forward(const RecurrentParams& p, const Operand* o) {
   const int64_t width = kGates * p.U, k = p.F + p.U;
-  const Stacked<T> both(o[1].as<T>(), p.F, o[2].as<T>(), p.U, width, 0, width);
+  const Stacked<T> both(o[1].as<T>(), p.F, o[2].as<T>(), p.U, width);
   const PackedMatrix<T> weights(k, width, both.get(), width, 1);
   const Forward<T> body{p,     &o[0], &o[3],  &o[4],  &o[5],  &o[6],  &o[7],
                         &o[8], &o[9], &o[10], &o[11], &o[12], weights};
@@ -121,11 +121,7 @@ struct Backward {
         start_row(step, first + row, d.get() + row * ldd, F, cell.get() + row * U,
                   z.get() + row * ldz);
       weights.multiply(rows, z.get(), ldz, d.get(), ldd, nullptr, mask->present);
-      if (F > 0) {
-        T* to = dx->as<T>() + (first * p.T + position(p, step)) * F;
-        for (int64_t row = 0; row < rows; row++)
-          copy_row(d.get() + row * ldd, to + row * p.T * F, F);
-      }
+      store_inputs(p, *dx, step, first, rows, d.get(), ldd);
     }
     for (int64_t row = 0; row < rows; row++) {
       copy_row(d.get() + row * ldd + F, row_of<T>(*dh0, first + row, U), U);
@@ -153,7 +149,7 @@ struct Backward {
 template <class T>
 void backward(const RecurrentParams& p, const Operand* o) {
   const int64_t width = kGates * p.U, F = o[11].present ? p.F : 0;
-  const Stacked<T> both(o[3].as<T>(), F, o[4].as<T>(), p.U, width, 0, width);
+  const Stacked<T> both(o[3].as<T>(), F, o[4].as<T>(), p.U, width);
   const PackedMatrix<T> weights(width, F + p.U, both.get(), 1, width);
   const Backward<T> body{p,     &o[0],  &o[1],  &o[2],  &o[5],  &o[6],  &o[8],
                          &o[9], &o[10], &o[11], &o[12], &o[13], weights};

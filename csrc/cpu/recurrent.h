@@ -79,19 +79,16 @@ class PackedMatrix {
   int64_t k_, n_;
 };
 
-// The rows of two matrices, one below the other: columns [first, first + n) of the kernel (F x
-// width) and the recurrent kernel (U x width).
+// The rows of two matrices, one below the other: the kernel (F x width) and the recurrent kernel (U
+// x width).
 template <class T>
 class Stacked {
  public:
-  Stacked(const T* top, int64_t top_rows, const T* bottom, int64_t bottom_rows, int64_t width,
-          int64_t first, int64_t n)
-      : data_((top_rows + bottom_rows) * n + 1) {
-    T* to = data_.get();
-    for (int64_t row = 0; row < top_rows; row++, to += n)
-      copy_row(top + row * width + first, to, n);
-    for (int64_t row = 0; row < bottom_rows; row++, to += n)
-      copy_row(bottom + row * width + first, to, n);
+  Stacked(const T* top, int64_t top_rows, const T* bottom, int64_t bottom_rows, int64_t width)
+      : data_((top_rows + bottom_rows) * width) {
+    if (top_rows > 0) memcpy(data_.get(), top, static_cast<size_t>(top_rows * width) * sizeof(T));
+    memcpy(data_.get() + top_rows * width, bottom,
+           static_cast<size_t>(bottom_rows * width) * sizeof(T));
   }
   const T* get() const { return data_.get(); }
 
@@ -177,6 +174,14 @@ WEFT_INLINE void load_inputs(const RecurrentParams& p, const Operand& x, int64_t
   const T* from = x.as<T>() + first * x.strides[0] + position(p, step) * x.strides[1];
   for (int64_t row = 0; row < rows; row++)
     copy_row(from + row * x.strides[0], tile + row * ld, p.F);
+}
+// The other way: the first columns of the tile are the gradient of x.
+template <class T>
+WEFT_INLINE void store_inputs(const RecurrentParams& p, const Operand& dx, int64_t step,
+                              int64_t first, int64_t rows, const T* tile, int64_t ld) {
+  if (!dx.present) return;
+  T* to = dx.as<T>() + (first * p.T + position(p, step)) * p.F;
+  for (int64_t row = 0; row < rows; row++) copy_row(tile + row * ld, to + row * p.T * p.F, p.F);
 }
 
 }  // namespace weft::cpu::WEFT_ISA::recurrent

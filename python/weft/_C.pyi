@@ -106,6 +106,8 @@ __all__: list[str] = [
     "gpu_selftest",
     "greater",
     "greater_equal",
+    "gru",
+    "gru_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hypot",
@@ -138,6 +140,8 @@ __all__: list[str] = [
     "logical_or",
     "logical_xor",
     "logsumexp",
+    "lstm",
+    "lstm_backward",
     "matmul",
     "matmul_into",
     "matmul_precision",
@@ -220,6 +224,8 @@ __all__: list[str] = [
     "sim_take_counters",
     "sim_take_reports",
     "sim_take_trace",
+    "simple_rnn",
+    "simple_rnn_backward",
     "sin",
     "sinh",
     "softmax",
@@ -830,6 +836,30 @@ def greater_equal(
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def gru(
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    h0: Tensor | None,
+    mask: Tensor | None,
+    go_backwards: bool,
+    reset_after: bool,
+    sequences: bool,
+    save: bool,
+) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor | None]: ...
+def gru_backward(
+    dy: Tensor | None,
+    dh: Tensor | None,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    mask: Tensor | None,
+    inputs: Tensor,
+    gates: Tensor,
+    go_backwards: bool,
+    reset_after: bool,
+    needs_x: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]: ...
 def hard_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
@@ -971,6 +1001,32 @@ def logical_xor(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None
     """
 
 def logsumexp(x: Tensor, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor: ...
+def lstm(
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    mask: Tensor | None,
+    go_backwards: bool,
+    sequences: bool,
+    save: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]: ...
+def lstm_backward(
+    dy: Tensor | None,
+    dh: Tensor | None,
+    dc: Tensor | None,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    c0: Tensor | None,
+    mask: Tensor | None,
+    inputs: Tensor,
+    gates: Tensor,
+    cells: Tensor,
+    go_backwards: bool,
+    needs_x: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, Tensor]: ...
 def matmul(
     x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False
 ) -> Tensor: ...
@@ -1257,6 +1313,30 @@ def sim_stop_watching() -> None: ...
 def sim_take_counters() -> list[SimCounterRow]: ...
 def sim_take_reports() -> list[SimReport]: ...
 def sim_take_trace() -> tuple[list[SimTracedLaunch], list[SimTracedEvent], bool]: ...
+def simple_rnn(
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    h0: Tensor | None,
+    mask: Tensor | None,
+    go_backwards: bool,
+    activation: str,
+    sequences: bool,
+    save: bool,
+) -> tuple[Tensor | None, Tensor, Tensor | None]: ...
+def simple_rnn_backward(
+    dy: Tensor | None,
+    dh: Tensor | None,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    mask: Tensor | None,
+    inputs: Tensor,
+    h: Tensor,
+    go_backwards: bool,
+    activation: str,
+    needs_x: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]: ...
 def sin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.

@@ -46,6 +46,14 @@ class FusedRNN(RNN):
         super().__init__(cell, **kwargs)
         self.input_spec = InputSpec(ndim=3)
 
+    def _checked_cudnn(self, use_cudnn: Any) -> Any:
+        if use_cudnn not in ("auto", False):
+            raise ValueError(
+                f"{type(self).__name__}: use_cudnn must be 'auto' or False, got {use_cudnn!r}; "
+                "weft has its own kernels on every device and does not use cuDNN"
+            )
+        return use_cudnn
+
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
         features = self.cell.kernel.shape[0]
@@ -74,9 +82,9 @@ class FusedRNN(RNN):
             x = self._dropped(x)
         if calls.twins is not None:
             answer_as_meta(cell._own_variables())
-        weights = (cell.kernel, cell.recurrent_kernel, cell.bias)
+        weights: list[Any] = [cell.kernel, cell.recurrent_kernel, cell.bias]
         if self.compute_dtype is not self.variable_dtype:
-            weights = tuple(None if w is None else ops.cast(w, x.dtype) for w in weights)
+            weights = [None if w is None else ops.cast(w, x.dtype) for w in weights]
         output, states = self._over_sequences(x, weights, initial_state, mask)
         if mask is not None and (self.zero_output_for_mask or initial_state is not None):
             output = self._masked(output, mask)
@@ -210,12 +218,14 @@ class SimpleRNN(FusedRNN):
     def _over_sequences(self, x: Tensor, weights: Any, states: Any, mask: Any) -> Any:
         output, h = ops.simple_rnn(
             x,
-            *weights,
-            initial_state=None if states is None else states[0],
-            mask=mask,
-            go_backwards=self.go_backwards,
-            return_sequences=self.return_sequences,
-            activation=_SIMPLE[self.activation],
+            weights[0],
+            weights[1],
+            weights[2],
+            None if states is None else states[0],
+            mask,
+            self.go_backwards,
+            self.return_sequences,
+            _SIMPLE[self.activation],
         )
         return output, [h]
 
@@ -333,12 +343,7 @@ class LSTM(FusedRNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        if use_cudnn not in ("auto", False):
-            raise ValueError(
-                f"{type(self).__name__}: use_cudnn must be 'auto' or False, got {use_cudnn!r}; "
-                "weft has its own kernels on every device and does not use cuDNN"
-            )
-        self.use_cudnn = use_cudnn
+        self.use_cudnn = self._checked_cudnn(use_cudnn)
 
     recurrent_activation = _of_cell("recurrent_activation")
     unit_forget_bias = _of_cell("unit_forget_bias")
@@ -350,11 +355,13 @@ class LSTM(FusedRNN):
     def _over_sequences(self, x: Tensor, weights: Any, states: Any, mask: Any) -> Any:
         output, h, c = ops.lstm(
             x,
-            *weights,
-            initial_state=states,
-            mask=mask,
-            go_backwards=self.go_backwards,
-            return_sequences=self.return_sequences,
+            weights[0],
+            weights[1],
+            weights[2],
+            states,
+            mask,
+            self.go_backwards,
+            self.return_sequences,
         )
         return output, [h, c]
 
@@ -469,12 +476,7 @@ class GRU(FusedRNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        if use_cudnn not in ("auto", False):
-            raise ValueError(
-                f"{type(self).__name__}: use_cudnn must be 'auto' or False, got {use_cudnn!r}; "
-                "weft has its own kernels on every device and does not use cuDNN"
-            )
-        self.use_cudnn = use_cudnn
+        self.use_cudnn = self._checked_cudnn(use_cudnn)
 
     recurrent_activation = _of_cell("recurrent_activation")
     reset_after = _of_cell("reset_after")
@@ -486,11 +488,13 @@ class GRU(FusedRNN):
     def _over_sequences(self, x: Tensor, weights: Any, states: Any, mask: Any) -> Any:
         output, h = ops.gru(
             x,
-            *weights,
-            initial_state=None if states is None else states[0],
-            mask=mask,
-            go_backwards=self.go_backwards,
-            return_sequences=self.return_sequences,
-            reset_after=self.reset_after,
+            weights[0],
+            weights[1],
+            weights[2],
+            None if states is None else states[0],
+            mask,
+            self.go_backwards,
+            self.return_sequences,
+            self.reset_after,
         )
         return output, [h]

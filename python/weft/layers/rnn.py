@@ -259,6 +259,8 @@ class RNN(Layer):
                 cell.hold_masks(False)
         if self.stateful and calls.twins is None:
             self._keep(states)
+        if output.dtype is not self.compute_dtype:
+            output = ops.cast(output, self.compute_dtype)
         return (output, *states) if self.return_state else output
 
     def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Any, training: bool) -> Any:

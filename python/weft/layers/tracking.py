@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from weft.layers.layer import Layer
 
 # Attributes that hold layers or variables which belong elsewhere.
-_UNTRACKED = frozenset(
+UNTRACKED = frozenset(
     {
         "_accepted",
         "_arguments",
@@ -72,7 +72,7 @@ class Tracking:
 
     def _attributes(self, kind: type) -> Iterator[Any]:
         for name, value in list(self.__dict__.items()):
-            if name not in _UNTRACKED:
+            if name not in UNTRACKED:
                 yield from _found(value, kind)
 
     def _own_variables(self) -> list[Variable]:

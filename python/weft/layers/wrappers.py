@@ -8,9 +8,12 @@ from weft import ops
 from weft.layers.arguments import check_choice
 from weft.layers.calls import flatten
 from weft.layers.layer import Layer
+from weft.layers.tracking import meant_to_train
 from weft.tensor import Tensor
 
 _MERGE_MODES = ("sum", "mul", "concat", "ave")
+# What a layer needs to go both ways.
+_OPTIONS = ("go_backwards", "return_sequences", "return_state", "stateful")
 
 
 class Wrapper(Layer):
@@ -47,8 +50,8 @@ class Wrapper(Layer):
 class TimeDistributed(Wrapper):
     """A layer applied to every step of a sequence, with the same weights.
 
-    All steps of all samples are one batch for the layer, so that it runs once; batch normalisation
-    therefore takes its statistics over all steps together.
+    All steps of all samples are one batch for the layer, so that it runs once. Only a layer that
+    keeps statistics, such as batch normalisation, is trained step by step, as in Keras.
 
     Args:
         layer: The layer.
@@ -98,6 +101,13 @@ class TimeDistributed(Wrapper):
             options["training"] = training
         if mask is not None and self.layer._takes_mask:
             options["mask"] = ops.reshape(mask, (rows * steps, *mask.shape[2:]))
+        if training and any(not meant_to_train(v) for v in self.layer.variables):
+            options.pop("mask", None)
+            if mask is not None and self.layer._takes_mask:
+                parts = [self.layer(inputs[:, t], mask=mask[:, t], **options) for t in range(steps)]
+            else:
+                parts = [self.layer(inputs[:, t], **options) for t in range(steps)]
+            return ops.stack(parts, axis=1)
         y = self.layer(ops.reshape(inputs, (rows * steps, *rest)), **options)
         return ops.reshape(y, (rows, steps, *y.shape[1:]))
 
@@ -140,8 +150,8 @@ class Bidirectional(Layer):
     ) -> None:
         kind = type(self).__name__
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
-            if not isinstance(value, Layer) and (name == "layer" or value is not None):
-                raise ValueError(f"{kind}: {name} must be a layer, got {value!r}")
+            if name == "layer" or value is not None:
+                _check_recurrent(kind, name, value)
         if merge_mode is not None:
             merge_mode = check_choice(kind, "merge_mode", merge_mode, _MERGE_MODES)
         super().__init__(**kwargs)
@@ -160,13 +170,7 @@ class Bidirectional(Layer):
 
     def _check_pair(self, kind: str) -> None:
         forward, backward = self.forward_layer, self.backward_layer
-        for name in ("go_backwards", "return_sequences", "return_state", "stateful"):
-            for part in (forward, backward):
-                if not hasattr(part, name):
-                    raise ValueError(
-                        f"{kind}: {part!r} has no attribute {name!r}; wrap a recurrent layer such "
-                        "as LSTM, GRU or RNN(cell)"
-                    )
+        for name in _OPTIONS:
             mine, other = getattr(forward, name), getattr(backward, name)
             if (mine == other) == (name == "go_backwards"):
                 wanted = "different" if name == "go_backwards" else "the same"
@@ -226,6 +230,7 @@ class Bidirectional(Layer):
             y, reverse = y[0], reverse[0]
         if self.return_sequences:
             reverse = ops.flip(reverse, axis=1)
+        y, reverse = ops.cast(y, self.compute_dtype), ops.cast(reverse, self.compute_dtype)
         if self.merge_mode is None:
             return (y, reverse, *states)
         output = self._merge(y, reverse)
@@ -252,6 +257,17 @@ class Bidirectional(Layer):
         config = super().get_config()
         config["backward_layer"] = serialize(self.backward_layer)
         return config
+
+
+def _check_recurrent(kind: str, argument: str, layer: Any) -> None:
+    if not isinstance(layer, Layer):
+        raise ValueError(f"{kind}: {argument} must be a layer, got {layer!r}")
+    for name in _OPTIONS:
+        if not hasattr(layer, name):
+            raise ValueError(
+                f"{kind}: {layer!r} has no attribute {name!r}; give a recurrent layer such as LSTM, "
+                "GRU or RNN(cell)"
+            )
 
 
 def _copy(layer: Any, prefix: str, changes: dict[str, Any]) -> Any:

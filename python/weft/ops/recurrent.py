@@ -1,12 +1,12 @@
 """Recurrent networks over whole sequences: LSTM, GRU and the simple recurrent unit.
 
 A mask says which steps count; a step that does not leaves the state as it is, and its output is
-that state. Going backwards, steps are taken from the last to the first, and outputs come in the
-order in which they were computed.
+that state. Going backwards, outputs come in the order in which they were computed.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +14,7 @@ from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled
 from weft.tensor import Tensor, as_tensor
 
-__all__ = ["lstm"]
+__all__ = ["gru", "lstm", "simple_rnn"]
 
 
 def _raw(x: Tensor | None) -> Any:
@@ -73,7 +73,10 @@ def _over_steps(
     return (ops.stack(outputs, axis=1), *states)
 
 
-def _zeros(x: Tensor, units: int) -> Tensor:
+def _zeros(x: Tensor, units: int, state: Tensor | None) -> Tensor:
+    """`state`, or zeros if there is none."""
+    if state is not None:
+        return state
     return ops.zeros((x.shape[0], units), dtype=x.dtype, device=x.device)
 
 
@@ -97,7 +100,7 @@ def _pair_of_states(op: str, initial_state: Any) -> tuple[Any, Any]:
         raise ValueError(
             f"{op}: initial_state must be a list of two tensors, h and c, got {initial_state!r}"
         )
-    return tuple(initial_state)  # type: ignore[return-value]  # of length two
+    return tuple(initial_state)  # of length two
 
 
 # --- LSTM ----------------------------------------------------------------------------------------
@@ -134,10 +137,7 @@ class LSTM(Function):
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
         *operands, mask, inputs, gates, cells = ctx.saved
         if is_grad_enabled():
-
-            def composed(*twins: Any) -> Any:
-                return _composed_lstm(*twins, mask, ctx.go_backwards, ctx.sequences)
-
+            composed = functools.partial(_composed_lstm, mask, ctx.go_backwards, ctx.sequences)
             found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
             return (*found, None, None, None)
         dy, dh, dc = grads if ctx.sequences else (None, *grads)
@@ -161,15 +161,15 @@ class LSTM(Function):
 
 
 def _composed_lstm(
+    mask: Tensor | None,
+    go_backwards: bool,
+    sequences: bool,
     x: Tensor,
     kernel: Tensor,
     recurrent_kernel: Tensor,
     bias: Tensor | None,
     h: Tensor | None,
     c: Tensor | None,
-    mask: Tensor | None,
-    go_backwards: bool,
-    sequences: bool,
 ) -> tuple[Tensor, ...]:
     units = recurrent_kernel.shape[0]
 
@@ -180,7 +180,7 @@ def _composed_lstm(
         c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
         return ops.sigmoid(o) * ops.tanh(c), c
 
-    start = (_zeros(x, units) if h is None else h, _zeros(x, units) if c is None else c)
+    start = (_zeros(x, units, h), _zeros(x, units, c))
     return _over_steps(step, x, start, mask, go_backwards, sequences)
 
 
@@ -233,3 +233,268 @@ def lstm(
         return y, h, c
     h, c = results
     return h, h, c
+
+
+# --- GRU -----------------------------------------------------------------------------------------
+
+
+class GRU(Function):
+    """Saves its operands, and for each step what it read and its gates.
+
+    The operands are for gradients of gradients alone.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Any,
+        kernel: Any,
+        recurrent_kernel: Any,
+        bias: Any,
+        h0: Any,
+        mask: Any,
+        go_backwards: bool,
+        reset_after: bool,
+        sequences: bool,
+    ) -> Any:
+        save = any(ctx.needs_grad)
+        y, h, inputs, gates = _C.gru(
+            x, kernel, recurrent_kernel, bias, h0, mask, go_backwards, reset_after, sequences, save
+        )
+        ctx.save(x, kernel, recurrent_kernel, bias, h0, mask, inputs, gates)
+        ctx.options = (go_backwards, reset_after)
+        ctx.sequences = sequences
+        return (y, h) if sequences else h
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        *operands, mask, inputs, gates = ctx.saved
+        if is_grad_enabled():
+            composed = functools.partial(
+                _composed_gru, mask, ctx.options[0], ctx.options[1], ctx.sequences
+            )
+            found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
+            return (*found, None, None, None, None)
+        dy, dh = grads if ctx.sequences else (None, *grads)
+        raw = _C.gru_backward(
+            _raw(dy),
+            _raw(dh),
+            operands[1]._data,
+            operands[2]._data,
+            _raw(mask),
+            inputs._data,
+            gates._data,
+            ctx.options[0],
+            ctx.options[1],
+            ctx.needs_grad[0],
+        )
+        found = [None if g is None else Tensor(g) for g in raw]
+        return (*_in_dtypes(found, operands), None, None, None, None)
+
+
+def _composed_gru(
+    mask: Tensor | None,
+    go_backwards: bool,
+    reset_after: bool,
+    sequences: bool,
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    h: Tensor | None,
+) -> tuple[Tensor, ...]:
+    units = recurrent_kernel.shape[0]
+    first = second = bias
+    if reset_after and bias is not None:
+        first, second = bias[0], bias[1]
+    gates = slice(0, 2 * units)
+    last = slice(2 * units, 3 * units)
+
+    def step(x_t: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        (h,) = states
+        xs = ops.linear(x_t, kernel, first)
+        if reset_after:
+            hs = ops.linear(h, recurrent_kernel, second)
+            z, r = ops.split(ops.sigmoid(xs[:, gates] + hs[:, gates]), 2, axis=1)
+            candidate = ops.tanh(xs[:, last] + r * hs[:, last])
+        else:
+            inner = xs[:, gates] + ops.matmul(h, recurrent_kernel[:, gates])
+            z, r = ops.split(ops.sigmoid(inner), 2, axis=1)
+            candidate = ops.tanh(xs[:, last] + ops.matmul(r * h, recurrent_kernel[:, last]))
+        return (z * h + (1.0 - z) * candidate,)
+
+    return _over_steps(step, x, (_zeros(x, units, h),), mask, go_backwards, sequences)
+
+
+def gru(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    reset_after: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """Gated recurrent units over sequences.
+
+    With z (update) and r (reset) from the input and h, a step is ``h = z * h + (1 - z) *
+    candidate``, where the candidate is ``tanh(x part + r * (h @ weights + bias))``, or without
+    `reset_after` ``tanh(x part + (r * h) @ weights)``. The gates stand side by side in the kernels,
+    in the order update, reset, candidate.
+
+    Args:
+        x: Sequences (N, T, F).
+        kernel: Weights of the inputs (F, 3 U).
+        recurrent_kernel: Weights of the state (U, 3 U).
+        bias: (2, 3 U), one row for inputs and one for the state, or (3 U,) without `reset_after`;
+            or None.
+        initial_state: h (N, U); zeros if None.
+        mask: Which steps count (N, T), bool; all if None.
+        go_backwards: Begin with the last step.
+        return_sequences: Give the outputs of all steps, not only the last.
+        reset_after: Apply the reset gate to the product, not to the state.
+
+    Returns:
+        The outputs (N, T, U), or the last one (N, U); h after the last step (N, U).
+
+    Raises:
+        TypeError: If the operands are no floats, or the mask is not bool.
+        ValueError: If shapes do not fit.
+
+    Example:
+        >>> import weft
+        >>> y, h = weft.ops.gru(weft.ones((2, 5, 3)), weft.ones((3, 12)), weft.ones((4, 12)))
+        >>> y.shape, h.shape
+        ((2, 5, 4), (2, 4))
+
+    Source: Cho et al.: Learning Phrase Representations using RNN Encoder-Decoder, arXiv 1406.1078
+    (reset before the product in v3, after it in v1).
+    """
+    operands = _operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
+    results = GRU.apply(*operands, bool(go_backwards), bool(reset_after), bool(return_sequences))
+    return tuple(results) if return_sequences else (results, results)
+
+
+# --- simple recurrent network --------------------------------------------------------------------
+
+
+class SimpleRNN(Function):
+    """Saves its operands, for each step what it read, and the last state.
+
+    The operands are for gradients of gradients alone.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Any,
+        kernel: Any,
+        recurrent_kernel: Any,
+        bias: Any,
+        h0: Any,
+        mask: Any,
+        go_backwards: bool,
+        activation: str,
+        sequences: bool,
+    ) -> Any:
+        save = any(ctx.needs_grad)
+        y, h, inputs = _C.simple_rnn(
+            x, kernel, recurrent_kernel, bias, h0, mask, go_backwards, activation, sequences, save
+        )
+        ctx.save(x, kernel, recurrent_kernel, bias, h0, mask, inputs, h)
+        ctx.options = (go_backwards, activation)
+        ctx.sequences = sequences
+        return (y, h) if sequences else h
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        *operands, mask, inputs, h = ctx.saved
+        if is_grad_enabled():
+            composed = functools.partial(
+                _composed_simple_rnn, mask, ctx.options[0], ctx.options[1], ctx.sequences
+            )
+            found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
+            return (*found, None, None, None, None)
+        dy, dh = grads if ctx.sequences else (None, *grads)
+        raw = _C.simple_rnn_backward(
+            _raw(dy),
+            _raw(dh),
+            operands[1]._data,
+            operands[2]._data,
+            _raw(mask),
+            inputs._data,
+            h._data,
+            ctx.options[0],
+            ctx.options[1],
+            ctx.needs_grad[0],
+        )
+        found = [None if g is None else Tensor(g) for g in raw]
+        return (*_in_dtypes(found, operands), None, None, None, None)
+
+
+def _composed_simple_rnn(
+    mask: Tensor | None,
+    go_backwards: bool,
+    activation: str,
+    sequences: bool,
+    x: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor | None,
+    h: Tensor | None,
+) -> tuple[Tensor, ...]:
+    units = recurrent_kernel.shape[0]
+
+    def step(x_t: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        z = ops.linear(x_t, kernel, bias) + ops.matmul(states[0], recurrent_kernel)
+        return (z if activation == "linear" else getattr(ops, activation)(z),)
+
+    return _over_steps(step, x, (_zeros(x, units, h),), mask, go_backwards, sequences)
+
+
+def simple_rnn(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+) -> tuple[Tensor, Tensor]:
+    """The simple recurrent network over sequences.
+
+    A step is ``h = activation(x @ kernel + h @ recurrent_kernel + bias)``.
+
+    Args:
+        x: Sequences (N, T, F).
+        kernel: Weights of the inputs (F, U).
+        recurrent_kernel: Weights of the state (U, U).
+        bias: (U,), or None.
+        initial_state: h (N, U); zeros if None.
+        mask: Which steps count (N, T), bool; all if None.
+        go_backwards: Begin with the last step.
+        return_sequences: Give the outputs of all steps, not only the last.
+        activation: ``"tanh"``, ``"relu"`` or ``"linear"``.
+
+    Returns:
+        The outputs (N, T, U), or the last one (N, U); h after the last step (N, U).
+
+    Raises:
+        TypeError: If the operands are no floats, or the mask is not bool.
+        ValueError: If shapes do not fit, or the activation is another one.
+
+    Example:
+        >>> import weft
+        >>> y, h = weft.ops.simple_rnn(weft.ones((2, 5, 3)), weft.ones((3, 4)), weft.ones((4, 4)))
+        >>> y.shape, h.shape
+        ((2, 5, 4), (2, 4))
+
+    Source: Elman: Finding Structure in Time, Cognitive Science 14, 1990.
+    """
+    operands = _operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
+    results = SimpleRNN.apply(*operands, bool(go_backwards), activation, bool(return_sequences))
+    return tuple(results) if return_sequences else (results, results)

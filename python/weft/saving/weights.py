@@ -17,6 +17,7 @@ import numpy as np
 
 from weft.errors import nearest
 from weft.layers.layer import Layer
+from weft.layers.tracking import UNTRACKED
 from weft.lookup import snake_case
 from weft.saving import files
 from weft.variable import Variable
@@ -65,6 +66,8 @@ def _named_children(layer: Layer) -> Iterator[tuple[str, Layer]]:
         yield (f"{kind}_{number}" if number else kind), child
     ids = {id(child) for child in listed}
     for attribute, value in layer.__dict__.items():
+        if attribute in UNTRACKED:
+            continue
         for path, child in _places(attribute, value):
             if id(child) not in ids:
                 yield path, child

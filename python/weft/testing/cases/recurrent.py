@@ -142,20 +142,124 @@ def _torch_lstm(
     import torch
 
     units = recurrent_kernel.shape[0]
-    states = initial_state or [torch.zeros(x.shape[0], units, dtype=x.dtype)] * 2
+    states: Any = initial_state or [torch.zeros(x.shape[0], units, dtype=x.dtype)] * 2
     none = torch.zeros(4 * units, dtype=x.dtype)
     outputs = []
     for t in range(x.shape[1])[:: -1 if go_backwards else 1]:
         biases = (none if bias is None else bias, none)
-        new = torch.lstm_cell(x[:, t], tuple(states), kernel.T, recurrent_kernel.T, *biases)
+        new: Any = torch.lstm_cell(x[:, t], tuple(states), kernel.T, recurrent_kernel.T, *biases)
         if mask is not None:
             kept = mask[:, t, None]
-            new = [torch.where(kept, n, s) for n, s in zip(new, states, strict=True)]
+            new = tuple(torch.where(kept, n, s) for n, s in zip(new, states, strict=True))
         states = new
         outputs.append(states[0])
     empty = torch.zeros(x.shape[0], 0, units, dtype=x.dtype)
     y = torch.stack(outputs, 1) if outputs else empty
     return [y if return_sequences else states[0], *states]
+
+
+def _gru(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    reset_after: bool = True,
+) -> list[Any]:
+    units = recurrent_kernel.shape[0]
+    bias = np.zeros(3 * units) if bias is None else bias
+    first, second = bias if bias.ndim == 2 else (bias, np.zeros(3 * units))
+
+    def step(x_t: Any, h: Any) -> Any:
+        xz, xr, xc = np.split(x_t @ kernel + first, 3, axis=1)
+        hz, hr, hc = np.split(h @ recurrent_kernel + second, 3, axis=1)
+        z, r = _sigmoid(xz + hz), _sigmoid(xr + hr)
+        inner = r * hc if reset_after else (r * h) @ recurrent_kernel[:, 2 * units :]
+        return [z * h + (1 - z) * np.tanh(xc + inner)]
+
+    start = [np.zeros((x.shape[0], units)) if initial_state is None else initial_state]
+    return _over_steps(step, x, start, mask, go_backwards, return_sequences)
+
+
+def _torch_gru(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    reset_after: bool = True,
+) -> list[Any]:
+    import torch
+
+    units = recurrent_kernel.shape[0]
+    h = torch.zeros(x.shape[0], units, dtype=x.dtype) if initial_state is None else initial_state
+    none = torch.zeros(2, 3 * units, dtype=x.dtype)
+    # PyTorch's gates are reset, update, candidate.
+    order = [*range(units, 2 * units), *range(units), *range(2 * units, 3 * units)]
+    biases = (none if bias is None else bias)[:, order]
+    outputs = []
+    for t in range(x.shape[1])[:: -1 if go_backwards else 1]:
+        weights = kernel[:, order].T, recurrent_kernel[:, order].T
+        new = torch.gru_cell(x[:, t], h, *weights, biases[0], biases[1])
+        h = new if mask is None else torch.where(mask[:, t, None], new, h)
+        outputs.append(h)
+    empty = torch.zeros(x.shape[0], 0, units, dtype=x.dtype)
+    y = torch.stack(outputs, 1) if outputs else empty
+    return [y if return_sequences else h, h]
+
+
+def _simple_rnn(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+) -> list[Any]:
+    function: Any = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "linear": lambda z: z}
+    units = recurrent_kernel.shape[0]
+
+    def step(x_t: Any, h: Any) -> Any:
+        z = x_t @ kernel + h @ recurrent_kernel + (0 if bias is None else bias)
+        return [function[activation](z)]
+
+    start = [np.zeros((x.shape[0], units)) if initial_state is None else initial_state]
+    return _over_steps(step, x, start, mask, go_backwards, return_sequences)
+
+
+def _torch_simple_rnn(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    initial_state: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+) -> list[Any]:
+    import torch
+
+    units = recurrent_kernel.shape[0]
+    h = torch.zeros(x.shape[0], units, dtype=x.dtype) if initial_state is None else initial_state
+    outputs = []
+    for t in range(x.shape[1])[:: -1 if go_backwards else 1]:
+        z = x[:, t] @ kernel + h @ recurrent_kernel + (0 if bias is None else bias)
+        new = z if activation == "linear" else getattr(torch, activation)(z)
+        h = new if mask is None else torch.where(mask[:, t, None], new, h)
+        outputs.append(h)
+    empty = torch.zeros(x.shape[0], 0, units, dtype=x.dtype)
+    y = torch.stack(outputs, 1) if outputs else empty
+    return [y if return_sequences else h, h]
 
 
 CASES = [
@@ -185,5 +289,54 @@ CASES = [
             sample(normal(128, 28, 28), *_kernels(28, 128, 4), normal(512)),
             sample(normal(32, 50, 128), *_kernels(128, 128, 4), normal(512)),
         ],
+    ),
+    OpCase(
+        ops.gru,
+        _samples(3, bias_rows=2),
+        _gru,
+        dtypes=FLOATS + HALVES,
+        oracle=_torch_gru,
+        reduction=_terms,
+        bad=[
+            *_bad(ops.gru, 3),
+            Bad(
+                sample(np.ones((2, 3, 4)), *_kernels(4, 5, 3), np.ones(15)),
+                ValueError,
+                r"bias.*\(15,\).*\(2, 15\)",
+            ),
+        ],
+        bench=[sample(normal(128, 28, 28), *_kernels(28, 128, 3), normal(2, 384))],
+    ),
+    OpCase(
+        ops.gru,
+        _samples(3, reset_after=False),
+        _gru,
+        dtypes=FLOATS + HALVES,
+        reduction=_terms,
+        bad=[
+            Bad(
+                sample(np.ones((2, 3, 4)), *_kernels(4, 5, 3), np.ones((2, 15)), reset_after=False),
+                ValueError,
+                r"bias.*\(2, 15\).*\(15,\)",
+            ),
+        ],
+        name="gru_reset_before",
+    ),
+    OpCase(
+        ops.simple_rnn,
+        [*_samples(1), *_samples(1, activation="relu")[:6], *_samples(1, activation="linear")[:6]],
+        _simple_rnn,
+        dtypes=FLOATS + HALVES,
+        oracle=_torch_simple_rnn,
+        reduction=_terms,
+        bad=[
+            *_bad(ops.simple_rnn, 1),
+            Bad(
+                sample(np.ones((2, 3, 4)), *_kernels(4, 5, 1), activation="elu"),
+                ValueError,
+                "activation.*tanh.*elu",
+            ),
+        ],
+        bench=[sample(normal(128, 28, 28), *_kernels(28, 128, 1), normal(128))],
     ),
 ]
