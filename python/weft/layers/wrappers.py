@@ -265,8 +265,8 @@ def _check_recurrent(kind: str, argument: str, layer: Any) -> None:
     for name in _OPTIONS:
         if not hasattr(layer, name):
             raise ValueError(
-                f"{kind}: {layer!r} has no attribute {name!r}; give a recurrent layer such as LSTM, "
-                "GRU or RNN(cell)"
+                f"{kind}: {layer!r} has no attribute {name!r}; give a recurrent layer such as "
+                "LSTM, GRU or RNN(cell)"
             )
 
 
