@@ -111,17 +111,17 @@ __device__ inline void elementwise_single(const ElementwiseArguments<Functor::kA
 template <class Functor, class Stored, class Result>
 __global__ void __launch_bounds__(kElementwiseThreads)
     elementwise_kernel(const __grid_constant__ ElementwiseArguments<Functor::kArity> a) {
-  const uint32_t thread = blockIdx.x * kElementwiseThreads + threadIdx.x;
-  if (!a.vectorised) {
-    if (thread < a.count) elementwise_single<Functor, Stored, Result>(a, thread);
-    return;
+  uint32_t i = blockIdx.x * kElementwiseThreads + threadIdx.x;
+  if (a.vectorised) {
+    constexpr uint32_t kWidth = kVectorWidth<Stored>;
+    const uint32_t vectors = a.count / kWidth;
+    if (i < vectors) {
+      elementwise_vector<Functor, Stored, Result>(a, i * kWidth);
+      return;
+    }
+    i += vectors * (kWidth - 1);  // the rest, whose loop has one dense axis
   }
-  constexpr uint32_t kWidth = kVectorWidth<Stored>;
-  const uint32_t vectors = a.count / kWidth, rest = a.count % kWidth;
-  if (thread < vectors)
-    elementwise_vector<Functor, Stored, Result>(a, thread * kWidth);
-  else if (thread - vectors < rest)  // the loop of a vectorised launch has one dense axis
-    elementwise_single<Functor, Stored, Result>(a, vectors * kWidth + (thread - vectors));
+  if (i < a.count) elementwise_single<Functor, Stored, Result>(a, i);
 }
 
 // How an operand is reached when the loop has been merged to `ndim` axes.

@@ -41,7 +41,7 @@ struct DeviceLoop {
   // Element offsets of number i, in row-major order.
   __device__ void offsets(uint32_t i, int64_t (&at)[kOperands]) const {
     for (int k = 0; k < kOperands; k++) at[k] = 0;
-    for (int axis = ndim - 1; axis > 0; axis--) {
+    _Pragma("unroll 1") for (int axis = ndim - 1; axis > 0; axis--) {
       const uint32_t rest = shape[axis].quotient(i);
       const uint32_t index = i - rest * shape[axis].value;
       for (int k = 0; k < kOperands; k++) at[k] += index * strides[k][axis];
