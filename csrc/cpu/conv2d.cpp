@@ -1,13 +1,15 @@
 // The three convolution kernels: forward, gradient of the input, gradient of the weights.
 //
 // All are micro-kernels of gemm/ on zero-padded bands (conv2d_band.h), without im2col; groups of
-// one channel run in conv2d_depthwise.h. The gradient of the input with stride > 1 falls apart into
-// stride_h x stride_w phases, each a stride-1 correlation of dy with part of the kernel.
+// one channel run in conv2d_depthwise.h, 3 x 3 kernels over many channels in conv2d_winograd.h. The
+// gradient of the input with stride > 1 falls apart into stride_h x stride_w phases, each a
+// stride-1 correlation of dy with part of the kernel.
 #include "ops/conv2d.h"
 
 #include "cpu/conv2d_correlate.h"
 #include "cpu/conv2d_depthwise.h"
 #include "cpu/conv2d_weight.h"
+#include "cpu/conv2d_winograd.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
@@ -40,6 +42,17 @@ void join_rows(Correlation<T>& c) {
   c.x.H = c.y.H = w.P = 1;
 }
 
+// The weights are packed.
+template <class T>
+void correlate_packed(Correlation<T>& c) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    WinogradPlan plan;
+    if (plan_winograd(c, plan)) return correlate_winograd(c, plan);
+  }
+  join_rows(c);
+  correlate(c);
+}
+
 // f(first panel, columns, out) packs some panels of weights; panels are shared among threads.
 template <class T, class Pack>
 void pack_panels(int64_t steps, int64_t columns, T* out, Pack&& pack) {
@@ -70,8 +83,8 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
     c.windows = forward_windows(p);
     c.weights = weights.get();
     c.bias = bias == nullptr ? nullptr : bias + g * outputs;
-    join_rows(c);
-    correlate(c);
+    c.winograd = p.winograd;
+    correlate_packed(c);
   }
 }
 
@@ -153,8 +166,8 @@ void input_phase(const Conv2dParams& p, const Phase& h, const Phase& w, const T*
     }
   });
   c.weights = turned.get();
-  join_rows(c);
-  correlate(c);
+  c.winograd = p.winograd;
+  correlate_packed(c);
 }
 
 template <class T>

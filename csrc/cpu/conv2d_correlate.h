@@ -16,6 +16,7 @@ struct Correlation {
   const T* bias;  // or null
   bool relu;
   Images<T> y;
+  bool winograd = false;  // may be computed by conv2d_winograd.h
 };
 
 // How the work is cut: by sizes alone.

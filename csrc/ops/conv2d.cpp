@@ -3,6 +3,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/conv2d_precision.h"
 #include "ops/window2d.h"
 
 namespace weft {
@@ -38,6 +39,7 @@ Conv2dParams make_params(const char* op, const Shape& x, const Shape& w, const D
   p.dilation_h = window.dilation_h, p.dilation_w = window.dilation_w;
   p.pad_top = window.pad_top, p.pad_left = window.pad_left;
   p.groups = groups;
+  p.winograd = conv_precision() == ConvPrecision::standard;
   return p;
 }
 

@@ -19,7 +19,9 @@ struct Conv2dParams {
   int64_t dilation_h, dilation_w;
   int64_t pad_top, pad_left;
   int64_t groups;
-  bool relu;  // forward only: y = max(y, 0)
+  bool relu;      // forward only: y = max(y, 0)
+  bool winograd;  // the CPU may compute 3 x 3 kernels by Winograd's algorithm, see
+                  // conv2d_precision.h
 
   int64_t group_inputs() const { return C / groups; }
   int64_t group_outputs() const { return K / groups; }

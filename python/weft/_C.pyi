@@ -65,6 +65,7 @@ __all__: list[str] = [
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv_precision",
     "copy",
     "copy_into",
     "cos",
@@ -198,6 +199,7 @@ __all__: list[str] = [
     "searchsorted",
     "selu",
     "selu_backward",
+    "set_conv_precision",
     "set_dtype_objects",
     "set_isa",
     "set_matmul_precision",
@@ -693,6 +695,7 @@ def conv2d_backward_weight(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
 ) -> Tensor: ...
+def conv_precision() -> str: ...
 def copy(x: Tensor) -> Tensor: ...
 def copy_into(x: Tensor, y: Tensor) -> None: ...
 def cos(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
@@ -1252,6 +1255,7 @@ def selu_backward(
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def set_conv_precision(precision: str) -> None: ...
 def set_dtype_objects(arg0: list) -> None: ...
 def set_isa(isa: str) -> None: ...
 def set_matmul_precision(precision: str) -> None: ...
