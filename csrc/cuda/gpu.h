@@ -37,7 +37,9 @@
 #else
 #define DYN_SMEM(T, name) \
   T* const name = reinterpret_cast<T*>(::weft::simulator::shared_arena.bytes)
-#define UNROLL _Pragma("GCC unroll 16")
+// On a GPU unrolled loops keep arrays in registers; a CPU gains little, and g++ takes up to twenty
+// times as long to compile them.
+#define UNROLL
 #endif
 
 namespace weft::gpu {
