@@ -30,10 +30,14 @@ AllocatorStatistics allocator_statistics(Device device) {
 void reset_peak(Device device) { allocator_of(device).reset_peak(); }
 void empty_cache(Device device) { allocator_of(device).empty_cache(); }
 
-std::string mebibytes(int64_t bytes) {
+std::string size_text(int64_t bytes) {
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto size = static_cast<double>(bytes);
+  int unit = 0;
+  for (; size >= 1024; unit++) size /= 1024;
   std::ostringstream text;
   text.precision(4);
-  text << static_cast<double>(bytes) / (1 << 20) << " MiB";
+  text << size << " " << kUnits[unit];
   return text.str();
 }
 
@@ -44,16 +48,16 @@ void fail_out_of_memory(Device device, size_t bytes, const AllocatorStatistics& 
     const auto total = static_cast<int64_t>(memory.total), free = static_cast<int64_t>(memory.free);
     const int64_t others = total - free - statistics.reserved;
     device_facts =
-        " The device has " + mebibytes(total) + ", of which " + mebibytes(free) + " are free" +
+        " The device has " + size_text(total) + ", of which " + size_text(free) + " are free" +
         (others > kWorthNaming
-             ? " and " + mebibytes(others) + " are held by others (nvidia-smi lists them)."
+             ? " and " + size_text(others) + " are held by others (nvidia-smi lists them)."
              : ".");
   }
   throw OutOfMemory(
       device, "out of memory on " + to_string(device) + ": " +
-                  mebibytes(static_cast<int64_t>(bytes)) + " were asked for. weft's tensors hold " +
-                  mebibytes(statistics.allocated) + " (highest so far " +
-                  mebibytes(statistics.peak) + "), its cache has been emptied." + device_facts +
+                  size_text(static_cast<int64_t>(bytes)) + " were asked for. weft's tensors hold " +
+                  size_text(statistics.allocated) + " (highest so far " +
+                  size_text(statistics.peak) + "), its cache has been emptied." + device_facts +
                   " Use a smaller batch, delete tensors you no longer need, or wrap inference in "
                   "weft.no_grad() so that nothing is kept for gradients");
 }

@@ -18,7 +18,7 @@ class OutOfMemory : public Error {
   Device device_;
 };
 
-std::string mebibytes(int64_t bytes);
+std::string size_text(int64_t bytes);  // "3.5 MiB"
 
 // Work on `stream` uses the memory that starts at `data`: if it was allocated on another stream, it
 // is handed out again only behind that work. Memory that is not weft's own is left alone.

@@ -71,12 +71,22 @@ def _arrays(item: Any) -> Iterator[tuple[Any, str]]:
         yield array, f"{name} of shape {array.shape}, {array.dtype}"
 
 
+def size_text(count: int) -> str:
+    """A number of bytes for people: ``"3.50 MiB"``."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} TiB"
+
+
 def report(device: str, top: int = 5) -> str:
     """A sentence that names the largest holders of a device's memory, empty if there are none."""
     largest = [h for h in holders(device) if h[0] > 0][:top]
     if not largest:
         return ""
-    listed = "; ".join(f"{what}: {size / 2**20:.4g} MiB" for size, what in largest)
+    listed = "; ".join(f"{what}: {size_text(size)}" for size, what in largest)
     return f". The largest: {listed}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from weft.layers.input_layer import InputLayer
+from weft.memory import size_text
 
 if TYPE_CHECKING:
     from weft.layers.layer import Layer
@@ -140,7 +141,7 @@ def _totals(model: Any) -> list[str]:
     total = sum(v.size for v in variables)
     size = sum(v.nbytes for v in variables)
     lines = [
-        f"Total params: {total:,} ({_bytes(size)})",
+        f"Total params: {total:,} ({size_text(size)})",
         f"Trainable params: {trained:,}",
         f"Non-trainable params: {total - trained:,}",
     ]
@@ -150,15 +151,6 @@ def _totals(model: Any) -> list[str]:
         cost = estimate(model, 1)
         lines.append(
             f"FLOPs per sample (forward): {cost.flops:,}; activations per sample: "
-            f"{_bytes(cost.activation_bytes)}"
+            f"{size_text(cost.activation_bytes)}"
         )
     return lines
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
-        size /= 1024
-    return f"{size:.2f} TiB"
