@@ -81,3 +81,26 @@ def test_an_index_out_of_range_names_the_axis_and_touches_nothing_outside(gpu):
     with pytest.raises(IndexError, match="size 0"):
         weft.zeros((0, 4))[[0]]
     np.testing.assert_array_equal(x.numpy(), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("index", "good"),
+    [([1, 9], (1,)), ([-7, 2], (2,)), (([0, 2], [1, -9]), (0, 1))],
+    ids=str,
+)
+def test_writes_with_an_index_out_of_range_are_left_out(index, good, gpu):
+    """The error comes later, and until then the tensor must not be damaged."""
+    x = weft.zeros((3, 4))
+    x[index] = -1.0
+    with pytest.raises(IndexError, match="out of range"):
+        x.numpy()
+    expected = np.zeros((3, 4))
+    expected[good] = -1.0
+    np.testing.assert_array_equal(x.numpy(), expected)
+
+
+def test_sums_with_an_index_out_of_range_are_left_out(gpu):
+    x = weft.index_add(weft.zeros((3, 4)), [1, 9, 1], np.ones((3, 4), "float32"))
+    with pytest.raises(IndexError, match="index 9 .* size 3"):
+        x.numpy()
+    np.testing.assert_array_equal(x.numpy(), [[0.0] * 4, [2.0] * 4, [0.0] * 4])

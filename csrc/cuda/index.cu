@@ -22,7 +22,8 @@ struct OffsetsArguments {
   IndexOffsetsParams p;
 };
 
-// An index that leaves the axis counts as 0 once it is noted, so that nothing else is touched.
+// An index that leaves the axis is noted and leads nowhere: reads there give the first element,
+// writes are left out.
 __global__ void __launch_bounds__(kThreads)
     index_offsets_kernel(const __grid_constant__ OffsetsArguments a) {
   const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
@@ -30,13 +31,14 @@ __global__ void __launch_bounds__(kThreads)
   int64_t at[3];
   a.loop.offsets(i, at);
   const int64_t given = a.index[at[0]];
-  int64_t index = given < 0 && a.p.wrap ? given + a.p.size : given;
+  const int64_t index = given < 0 && a.p.wrap ? given + a.p.size : given;
+  const int64_t before = a.p.accumulate ? a.offsets[at[2]] : 0;
+  int64_t offset = before + index * a.p.stride + a.grid + at[1];
   if (index < 0 || index >= a.p.size) {
     leave_note(a.note, a.p.wrap ? ErrorNote::index : ErrorNote::label, given, a.p.size, a.p.axis);
-    index = 0;
+    offset = kNowhere;
   }
-  const int64_t before = a.p.accumulate ? a.offsets[at[2]] : 0;
-  a.offsets[at[2]] = before + index * a.p.stride + a.grid + at[1];
+  a.offsets[at[2]] = leads_nowhere(before) ? kNowhere : offset;
 }
 
 void index_offsets(const IndexOffsetsParams& p, const Operand* operands) {
@@ -81,7 +83,8 @@ __global__ void __launch_bounds__(kThreads)
   if (i >= a.count) return;
   int64_t at[3];
   a.loop.offsets(i, at);
-  const T* from = a.x + at[1] + a.offsets[at[0]];
+  const int64_t offset = a.offsets[at[0]];
+  const T* from = a.x + at[1] + (leads_nowhere(offset) ? 0 : offset);
   T* to = a.y + at[2];
   if constexpr (kWidth == 1)
     *to = *from;

@@ -53,7 +53,8 @@ __global__ void __launch_bounds__(kThreads)
   int64_t at[3];
   a.loop.offsets(i, at);
   const int64_t b = a.first + at[0];
-  if (a.last == nullptr || a.last[b] == b) a.x[at[1] + a.offsets[b]] = a.values[at[2]];
+  if ((a.last == nullptr || a.last[b] == b) && !leads_nowhere(a.offsets[b]))
+    a.x[at[1] + a.offsets[b]] = a.values[at[2]];
 }
 
 template <class T>
@@ -121,7 +122,9 @@ struct RunEnds {
 };
 
 template <class T>
-__device__ inline void add_to(T& x, T sum) {
+__device__ inline void add_to(const AddArguments<T>& a, uint32_t owner, int64_t rest, T sum) {
+  if (leads_nowhere(a.offsets[owner])) return;
+  T& x = a.x[a.offsets[owner] + rest];
   x = static_cast<T>(x + sum);
 }
 
@@ -149,7 +152,7 @@ __global__ void __launch_bounds__(kThreads)
         if (leads)
           a.leading[thread] = sum;
         else
-          add_to(a.x[a.offsets[owner] + at[1]], sum);
+          add_to(a, owner, at[1], sum);
         leads = false;
         owner = owners[k];
         sum = 0;
@@ -162,7 +165,7 @@ __global__ void __launch_bounds__(kThreads)
   else if (ends.continued)
     a.trailing[thread] = sum;
   else
-    add_to(a.x[a.offsets[owner] + at[1]], sum);
+    add_to(a, owner, at[1], sum);
 }
 
 // The thread of the run in which a destination begins adds what later runs found for it.
@@ -186,7 +189,7 @@ __global__ void __launch_bounds__(kThreads)
   }
   int64_t at[2];
   a.rest.offsets(static_cast<uint32_t>(thread - int64_t{run} * a.columns), at);
-  add_to(a.x[a.offsets[owner] + at[1]], sum);
+  add_to(a, owner, at[1], sum);
 }
 
 template <class T>

@@ -51,6 +51,10 @@ struct DeviceLoop {
   }
 };
 
+// The offset of an index that is out of range; no distance between two elements is as large.
+inline constexpr int64_t kNowhere = INT64_MIN / 2;
+__device__ inline bool leads_nowhere(int64_t offset) { return offset < kNowhere / 2; }
+
 inline constexpr int64_t kMaxLaunchElements = (int64_t{1} << 31) - 1;
 
 // A part of a loop that 32-bit numbers can count, and where it starts in every operand.
