@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import itertools
+import json
 import os
 import pickle
 import re
@@ -500,7 +502,7 @@ def test_memory_is_planned_and_does_not_grow(everywhere):
     assert weft._C.memory_statistics(everywhere)["allocated"] == allocated
 
 
-def test_program_prints_and_profiles_without_changing_anything(everywhere):
+def test_program_prints_and_profiles_without_changing_anything(everywhere, tmp_path):
     model = dense_model("auto")
     steps(model, 5)
     (program,) = model.programs["train_on_batch"]
@@ -510,7 +512,13 @@ def test_program_prints_and_profiles_without_changing_anything(everywhere):
     assert any(model.layers[0].name in layer for _, layer, *_ in program.launches)
     before = state_of(model)
     assert "share" in program.profile(3)
+    program.timeline(tmp_path / "step.json", repeat=2)
     assert_same(before, state_of(model))
+    events = json.loads((tmp_path / "step.json").read_text())["traceEvents"]
+    assert [e["name"] for e in events] == [name for name, *_ in program.launches]
+    assert all(a["ts"] + a["dur"] <= b["ts"] + 1e-3 for a, b in itertools.pairwise(events))
+    with pytest.raises(ValueError, match="repeat must be at least 1"):
+        program.timeline(tmp_path / "step.json", repeat=0)
     twin = dense_model(False)
     assert steps(twin, 7)[5:] == steps(model, 2)
 

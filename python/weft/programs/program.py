@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from weft.programs.recording import Recording, copies
 from weft.programs.results import fresh, same
+from weft.saving.files import atomic_write
 
 
 class Program:
@@ -78,10 +81,42 @@ class Program:
         return reason
 
     def profile(self, repeat: int = 20) -> str:
-        """The launches with their times: a table. Afterwards all values are as before."""
+        """The launches with their times and rates: a table. Afterwards all values are as before.
+
+        Args:
+            repeat: Replays; of each launch the least time counts.
+        """
+        return self._table(self._seconds("profile", repeat))
+
+    def timeline(self, path: Any, repeat: int = 20) -> None:
+        """Write the launches with their times to a file that ui.perfetto.dev and chrome://tracing
+        open: one after the other, as on one stream, without what lies between them.
+
+        Args:
+            path: The file, in the JSON form of Chrome's trace events.
+            repeat: Replays; of each launch the least time counts.
+        """
+        begin, events = 0.0, []
+        for seconds, (name, layer, inputs, outputs, flops, moved) in zip(
+            self._seconds("timeline", repeat), self.launches, strict=True
+        ):
+            facts: dict[str, Any] = {
+                "layer": layer,
+                "inputs": _shapes(inputs),
+                "outputs": _shapes(outputs),
+            }
+            facts |= {"FLOPs": flops, "bytes": moved, "GFLOP/s": flops / seconds / 1e9}
+            where = {"pid": 0, "tid": 0, "ts": begin * 1e6, "dur": seconds * 1e6}
+            events.append({"name": name, "cat": "launch", "ph": "X", "args": facts, **where})
+            begin += seconds
+        text = json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}).encode()
+        atomic_write(Path(path), lambda file: file.write(text))
+
+    def _seconds(self, method: str, repeat: int) -> list[float]:
         if repeat < 1:
-            raise ValueError(f"profile: repeat must be at least 1, got {repeat}")
-        return self._table(self._raw.profile(repeat))
+            raise ValueError(f"{method}: repeat must be at least 1, got {repeat}")
+        seconds: list[float] = self._raw.profile(repeat)
+        return seconds
 
     def _table(self, seconds: list[float] | None) -> str:
         head = ["launch", "layer", "inputs", "outputs", "FLOPs", "bytes"]
@@ -91,8 +126,9 @@ class Program:
             row = [name, layer, _shapes(inputs), _shapes(outputs), f"{flops:,}", f"{moved:,}"]
             if seconds:
                 row += [f"{seconds[i] * 1e6:.2f}", f"{seconds[i] / total:.1%}"]
+                row += [f"{work / seconds[i] / 1e9:.1f}" for work in (flops, moved)]
             rows.append(row)
-        head += ["us", "share"] if seconds else []
+        head += ["us", "share", "GFLOP/s", "GB/s"] if seconds else []
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         lines = [
             "  ".join(
