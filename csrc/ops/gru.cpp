@@ -51,7 +51,7 @@ Tensor bias_gradient(const Tensor& sums, int64_t U, bool reset_after) {
 GruResults gru(const RecurrentArguments& given, const std::optional<Tensor>& h0, bool reset_after,
                bool sequences, bool save) {
   const RecurrentOperands o = recurrent_operands("gru", given, kGates, reset_after ? 2 : 0, h0);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor first_h = o.operand(h0, "the initial state h", {N, U});
   GruResults r;
   if (sequences) r.y = o.empty({N, T, U});
@@ -75,8 +75,8 @@ GruResults gru(const RecurrentArguments& given, const std::optional<Tensor>& h0,
 GruGradients gru_backward(const std::optional<Tensor>& dy, const std::optional<Tensor>& dh,
                           const GruSaved& s, bool needs_x) {
   const RecurrentOperands o = recurrent_saved("gru_backward", s.kernel, s.recurrent_kernel, s.mask,
-                                              s.inputs, s.gates, s.go_backwards);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+                                              s.inputs, s.gates, s.go_backwards, s.from_zero);
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor gy = o.operand(dy, "dy", {N, T, U}), gh = o.operand(dh, "dh", {N, U});
   GruGradients g;
   const int64_t width = (s.reset_after ? 4 : 3) * U;
@@ -117,15 +117,16 @@ WEFT_BINDING(gru) {
       "gru_backward",
       [](const Optional& dy, const Optional& dh, const Tensor& kernel,
          const Tensor& recurrent_kernel, const Optional& mask, const Tensor& inputs,
-         const Tensor& gates, bool go_backwards, bool reset_after, bool needs_x) {
+         const Tensor& gates, bool go_backwards, bool reset_after, bool from_zero, bool needs_x) {
         const GruGradients g = gru_backward(
-            dy, dh, {kernel, recurrent_kernel, mask, inputs, gates, go_backwards, reset_after},
+            dy, dh,
+            {kernel, recurrent_kernel, mask, inputs, gates, go_backwards, reset_after, from_zero},
             needs_x);
         return std::tuple(if_defined(g.x), g.kernel, g.recurrent_kernel, g.bias, g.h0);
       },
       py::arg("dy"), py::arg("dh"), py::arg("kernel"), py::arg("recurrent_kernel"), py::arg("mask"),
       py::arg("inputs"), py::arg("gates"), py::arg("go_backwards"), py::arg("reset_after"),
-      py::arg("needs_x"));
+      py::arg("from_zero"), py::arg("needs_x"));
 }
 
 }  // namespace weft

@@ -46,7 +46,7 @@ struct GruSaved {
   const std::optional<Tensor>& mask;
   const Tensor& inputs;
   const Tensor& gates;
-  bool go_backwards, reset_after;
+  bool go_backwards, reset_after, from_zero;
 };
 struct GruGradients {
   Tensor x, kernel, recurrent_kernel, bias, h0;

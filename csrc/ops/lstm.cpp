@@ -23,7 +23,7 @@ constexpr int64_t kGateFlops = 90, kGateBackwardFlops = 50;  // per unit, five e
 LstmResults lstm(const RecurrentArguments& given, const std::optional<Tensor>& h0,
                  const std::optional<Tensor>& c0, bool sequences, bool save) {
   const RecurrentOperands o = recurrent_operands("lstm", given, kGates, 0, h0, c0);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor first_h = o.operand(h0, "the initial state h", {N, U});
   const Tensor first_c = o.operand(c0, "the initial state c", {N, U});
   LstmResults r;
@@ -49,32 +49,44 @@ LstmResults lstm(const RecurrentArguments& given, const std::optional<Tensor>& h
 }
 
 LstmGradients lstm_backward(const std::optional<Tensor>& dy, const std::optional<Tensor>& dh,
-                            const std::optional<Tensor>& dc, const LstmSaved& s, bool needs_x) {
+                            const std::optional<Tensor>& dc, const LstmSaved& s,
+                            const LstmNeeds& needs) {
   const RecurrentOperands o = recurrent_saved("lstm_backward", s.kernel, s.recurrent_kernel, s.mask,
-                                              s.inputs, s.gates, s.go_backwards);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+                                              s.inputs, s.gates, s.go_backwards, s.from_zero);
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor gy = o.operand(dy, "dy", {N, T, U}), gh = o.operand(dh, "dh", {N, U}),
                gc = o.operand(dc, "dc", {N, U}),
                first_c = o.operand(s.c0, "the initial state c", {N, U});
+  const int64_t width = kGates * U;
+  const bool adds_up = N > 0 && adds_up_weight_gradients(o, width), on_gpu = is_gpu(o.device());
   LstmGradients g;
-  const Tensor dz = o.empty({T, N, kGates * U});
-  if (needs_x) g.x = o.empty({N, T, F});
-  g.h0 = o.empty({N, U});
-  g.c0 = o.empty({N, U});
-  const int64_t flops = N * T * U * (2 * kGates * (U + (needs_x ? F : 0)) + kGateBackwardFlops);
+  Tensor dz, weights;
+  if (adds_up) {
+    weights = o.empty({F + U, width});
+    g.bias = o.empty({width});
+  } else {
+    dz = o.empty({T, N, width});
+  }
+  if (needs.x) g.x = o.empty({N, T, F});
+  if (needs.h0 || on_gpu) g.h0 = o.empty({N, U});
+  if (needs.c0 || on_gpu) g.c0 = o.empty({N, U});
+  const int64_t products = U + (needs.x ? F : 0) + (adds_up ? F + U : 0);
+  const int64_t flops = N * T * U * (2 * kGates * products + kGateBackwardFlops);
   const int64_t bytes = bytes_of(gy) + bytes_of(o.recurrent_kernel) + bytes_of(s.gates) +
-                        2 * bytes_of(s.cells) + bytes_of(dz) + bytes_of(g.x);
+                        2 * bytes_of(s.cells) + bytes_of(dz) + bytes_of(g.x) + bytes_of(weights);
   if (N > 0)
     launch(kernels::lstm_backward, o.dtype, o.params, {flops, bytes},
            {&gy, &gh, &gc, &o.kernel, &o.recurrent_kernel, &first_c, &o.mask, &s.inputs, &s.gates,
             &s.cells},
-           {&dz, &g.x, &g.h0, &g.c0});
-  // One product for both kernels: the rows of `inputs` hold x and the state side by side.
-  const Tensor rows = rows_of_steps(dz, 0, kGates * U);
-  const Tensor both = matmul(transposed(rows_of_steps(s.inputs, 0, F + U)), rows);
-  g.kernel = slice(both, 0, 0, F, 1);
-  g.recurrent_kernel = slice(both, 0, F, U, 1);
-  g.bias = sum(rows, Dims{0}, false);
+           {&dz, &g.x, &g.h0, &g.c0, &weights, &g.bias});
+  if (!adds_up) {
+    // One product for both kernels: the rows of `inputs` hold x and the state side by side.
+    const Tensor rows = rows_of_steps(dz, 0, width);
+    weights = matmul(transposed(rows_of_steps(s.inputs, 0, F + U)), rows);
+    g.bias = sum(rows, Dims{0}, false);
+  }
+  g.kernel = slice(weights, 0, 0, F, 1);
+  g.recurrent_kernel = slice(weights, 0, F, U, 1);
   return g;
 }
 
@@ -99,15 +111,18 @@ WEFT_BINDING(lstm) {
       [](const Optional& dy, const Optional& dh, const Optional& dc, const Tensor& kernel,
          const Tensor& recurrent_kernel, const Optional& c0, const Optional& mask,
          const Tensor& inputs, const Tensor& gates, const Tensor& cells, bool go_backwards,
-         bool needs_x) {
+         bool from_zero, bool needs_x, bool needs_h0, bool needs_c0) {
         const LstmGradients g = lstm_backward(
-            dy, dh, dc, {kernel, recurrent_kernel, c0, mask, inputs, gates, cells, go_backwards},
-            needs_x);
-        return std::tuple(if_defined(g.x), g.kernel, g.recurrent_kernel, g.bias, g.h0, g.c0);
+            dy, dh, dc,
+            {kernel, recurrent_kernel, c0, mask, inputs, gates, cells, go_backwards, from_zero},
+            {needs_x, needs_h0, needs_c0});
+        return std::tuple(if_defined(g.x), g.kernel, g.recurrent_kernel, g.bias, if_defined(g.h0),
+                          if_defined(g.c0));
       },
       py::arg("dy"), py::arg("dh"), py::arg("dc"), py::arg("kernel"), py::arg("recurrent_kernel"),
       py::arg("c0"), py::arg("mask"), py::arg("inputs"), py::arg("gates"), py::arg("cells"),
-      py::arg("go_backwards"), py::arg("needs_x"));
+      py::arg("go_backwards"), py::arg("from_zero"), py::arg("needs_x"), py::arg("needs_h0"),
+      py::arg("needs_c0"));
 }
 
 }  // namespace weft

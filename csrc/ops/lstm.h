@@ -21,8 +21,10 @@ namespace kernels {
 // in the order of the computation. Gates of steps left out by the mask are not written. Error:
 // every gate as matmul, then 2.5 ULP of sigmoid and tanh; errors of a step go into the next.
 extern Kernel<RecurrentParams> lstm;
-// Operands: dy?, dh?, dc?, kernel, recurrent_kernel, c0?, mask?, inputs, gates, cells, then dz (T,
-// N, 4 U) before the activations, dx? (N, T, F), dh0, dc0.
+// Operands: dy?, dh?, dc?, kernel, recurrent_kernel, c0?, mask?, inputs, gates, cells, then dz? (T,
+// N, 4 U) before the activations, dx? (N, T, F), dh0?, dc0?, and the gradients of the weights
+// dweights? (F + U, 4 U), one kernel's rows below the other's, and dbias? (4 U). A GPU has dz, dh0
+// and dc0, and no weights; the CPU has dz or the weights.
 extern Kernel<RecurrentParams> lstm_backward;
 }  // namespace kernels
 
@@ -41,13 +43,18 @@ struct LstmSaved {
   const Tensor& inputs;
   const Tensor& gates;
   const Tensor& cells;
-  bool go_backwards;
+  bool go_backwards, from_zero;
+};
+// Which gradients of x and of the state before the first step are wanted.
+struct LstmNeeds {
+  bool x, h0, c0;
 };
 struct LstmGradients {
   Tensor x, kernel, recurrent_kernel, bias, h0, c0;
 };
-// Gradients of the results that nobody used are absent; x only if `needs_x`.
+// Gradients of the results that nobody used are absent.
 LstmGradients lstm_backward(const std::optional<Tensor>& dy, const std::optional<Tensor>& dh,
-                            const std::optional<Tensor>& dc, const LstmSaved& saved, bool needs_x);
+                            const std::optional<Tensor>& dc, const LstmSaved& saved,
+                            const LstmNeeds& needs);
 
 }  // namespace weft

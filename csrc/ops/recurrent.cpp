@@ -53,8 +53,10 @@ RecurrentOperands recurrent_operands(const char* op, const RecurrentArguments& g
   check_kernels(op, x.shape(), given.kernel, given.recurrent_kernel, gates);
   RecurrentOperands found;
   found.op = op;
-  found.params = {x.dim(0),           x.dim(1),          x.dim(2), given.recurrent_kernel.dim(0),
-                  given.go_backwards, matmul_precision()};
+  found.params = {x.dim(0),           x.dim(1),
+                  x.dim(2),           given.recurrent_kernel.dim(0),
+                  given.go_backwards, !(h && h->defined()),
+                  matmul_precision()};
   found.dtype = promote(promote(x.dtype(), given.kernel.dtype()), given.recurrent_kernel.dtype());
   for (const auto* other : {&given.bias, &h, &c}) found.dtype = common_dtype(found.dtype, *other);
   check_type(is_floating(found.dtype), op, ": needs floats, got ", found.dtype,
@@ -73,20 +75,27 @@ RecurrentOperands recurrent_operands(const char* op, const RecurrentArguments& g
 
 RecurrentOperands recurrent_saved(const char* op, const Tensor& kernel,
                                   const Tensor& recurrent_kernel, const std::optional<Tensor>& mask,
-                                  const Tensor& inputs, const Tensor& gates, bool go_backwards) {
+                                  const Tensor& inputs, const Tensor& gates, bool go_backwards,
+                                  bool from_zero) {
   const int64_t units = recurrent_kernel.dim(0);
   check(inputs.ndim() == 3 && gates.ndim() == 3 && inputs.dim(2) == kernel.dim(0) + units, op,
         ": saved tensors have shapes ", inputs.shape(), " and ", gates.shape());
   RecurrentOperands found;
   found.op = op;
-  found.params = {inputs.dim(1), inputs.dim(0), kernel.dim(0),
-                  units,         go_backwards,  matmul_precision()};
+  found.params = {inputs.dim(1), inputs.dim(0), kernel.dim(0),     units,
+                  go_backwards,  from_zero,     matmul_precision()};
   found.dtype = inputs.dtype();
   found.x = inputs;
   found.kernel = contiguous(cast(kernel, found.dtype));
   found.recurrent_kernel = contiguous(cast(recurrent_kernel, found.dtype));
   found.mask = checked_mask(op, mask, found.params);
   return found;
+}
+
+bool adds_up_weight_gradients(const RecurrentOperands& o, int64_t width) {
+  constexpr int64_t kLargest = 1 << 20;
+  const auto size = static_cast<int64_t>(itemsize(o.dtype));
+  return !is_gpu(o.device()) && (o.params.F + o.params.U) * width * size <= kLargest;
 }
 
 Tensor rows_of_steps(const Tensor& x, int64_t first, int64_t count) {

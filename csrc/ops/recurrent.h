@@ -13,6 +13,7 @@ namespace weft {
 struct RecurrentParams {
   int64_t N, T, F, U;  // x: (N, T, F); states: (N, U)
   bool go_backwards;   // from the last step of x to the first
+  bool from_zero;      // h before the first step is 0, so that its products can be left out
   // For GPUs: products of float32 may be rounded to tf32, no further.
   MatmulPrecision precision = MatmulPrecision::float32;
 };
@@ -47,12 +48,17 @@ RecurrentOperands recurrent_operands(const char* op, const RecurrentArguments& g
                                      int64_t bias_rows, const std::optional<Tensor>& h,
                                      const std::optional<Tensor>& c = std::nullopt);
 
+// Whether the kernel adds up the gradients of the weights itself, step by step while dz is in the
+// cache: on the CPU, where they fit into its second level. Else dz is kept, for one large product.
+bool adds_up_weight_gradients(const RecurrentOperands& o, int64_t width);
+
 // What a backward pass starts from: sizes come from what the forward pass saved.
 //   inputs (T, N, F + U): row (t, n) is what step t of sequence n read, x and then the state.
 //   gates (T, N, G U)
 RecurrentOperands recurrent_saved(const char* op, const Tensor& kernel,
                                   const Tensor& recurrent_kernel, const std::optional<Tensor>& mask,
-                                  const Tensor& inputs, const Tensor& gates, bool go_backwards);
+                                  const Tensor& inputs, const Tensor& gates, bool go_backwards,
+                                  bool from_zero);
 
 // (T, N, columns) as (T N, columns); of `count` columns from `first` on.
 Tensor rows_of_steps(const Tensor& x, int64_t first, int64_t count);

@@ -32,7 +32,7 @@ StateActivation parse_activation(const std::string& name) {
 SimpleRnnResults simple_rnn(const RecurrentArguments& given, const std::optional<Tensor>& h0,
                             StateActivation activation, bool sequences, bool save) {
   const RecurrentOperands o = recurrent_operands("simple_rnn", given, 1, 0, h0);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor first_h = o.operand(h0, "the initial state h", {N, U});
   SimpleRnnResults r;
   if (sequences) r.y = o.empty({N, T, U});
@@ -54,9 +54,9 @@ SimpleRnnGradients simple_rnn_backward(const std::optional<Tensor>& dy,
                                        const std::optional<Tensor>& dh, const SimpleRnnSaved& s,
                                        bool needs_x) {
   const char* op = "simple_rnn_backward";
-  const RecurrentOperands o =
-      recurrent_saved(op, s.kernel, s.recurrent_kernel, s.mask, s.inputs, s.inputs, s.go_backwards);
-  const auto [N, T, F, U, backwards, precision] = o.params;
+  const RecurrentOperands o = recurrent_saved(op, s.kernel, s.recurrent_kernel, s.mask, s.inputs,
+                                              s.inputs, s.go_backwards, s.from_zero);
+  const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor gy = o.operand(dy, "dy", {N, T, U}), gh = o.operand(dh, "dh", {N, U}),
                h = o.operand(s.h, "h", {N, U});
   SimpleRnnGradients g;
@@ -99,16 +99,18 @@ WEFT_BINDING(simple_rnn) {
       "simple_rnn_backward",
       [](const Optional& dy, const Optional& dh, const Tensor& kernel,
          const Tensor& recurrent_kernel, const Optional& mask, const Tensor& inputs,
-         const Tensor& h, bool go_backwards, const std::string& activation, bool needs_x) {
-        const SimpleRnnGradients g = simple_rnn_backward(
-            dy, dh,
-            {kernel, recurrent_kernel, mask, inputs, h, go_backwards, parse_activation(activation)},
-            needs_x);
+         const Tensor& h, bool go_backwards, const std::string& activation, bool from_zero,
+         bool needs_x) {
+        const SimpleRnnGradients g =
+            simple_rnn_backward(dy, dh,
+                                {kernel, recurrent_kernel, mask, inputs, h, go_backwards, from_zero,
+                                 parse_activation(activation)},
+                                needs_x);
         return std::tuple(if_defined(g.x), g.kernel, g.recurrent_kernel, g.bias, g.h0);
       },
       py::arg("dy"), py::arg("dh"), py::arg("kernel"), py::arg("recurrent_kernel"), py::arg("mask"),
       py::arg("inputs"), py::arg("h"), py::arg("go_backwards"), py::arg("activation"),
-      py::arg("needs_x"));
+      py::arg("from_zero"), py::arg("needs_x"));
 }
 
 }  // namespace weft

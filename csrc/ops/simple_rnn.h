@@ -39,7 +39,7 @@ struct SimpleRnnSaved {
   const std::optional<Tensor>& mask;
   const Tensor& inputs;
   const Tensor& h;
-  bool go_backwards;
+  bool go_backwards, from_zero;
   StateActivation activation;
 };
 struct SimpleRnnGradients {

@@ -861,6 +861,7 @@ def gru_backward(
     gates: Tensor,
     go_backwards: bool,
     reset_after: bool,
+    from_zero: bool,
     needs_x: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]: ...
 def hard_sigmoid(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
@@ -1028,8 +1029,11 @@ def lstm_backward(
     gates: Tensor,
     cells: Tensor,
     go_backwards: bool,
+    from_zero: bool,
     needs_x: bool,
-) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor, Tensor]: ...
+    needs_h0: bool,
+    needs_c0: bool,
+) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor | None, Tensor | None]: ...
 def matmul(
     x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False
 ) -> Tensor: ...
@@ -1339,6 +1343,7 @@ def simple_rnn_backward(
     h: Tensor,
     go_backwards: bool,
     activation: str,
+    from_zero: bool,
     needs_x: bool,
 ) -> tuple[Tensor | None, Tensor, Tensor, Tensor, Tensor]: ...
 def sin(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:

@@ -141,7 +141,7 @@ class LSTM(Function):
             found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
             return (*found, None, None, None)
         dy, dh, dc = grads if ctx.sequences else (None, *grads)
-        _, kernel, recurrent_kernel, _, _, c0 = operands
+        _, kernel, recurrent_kernel, _, h0, c0 = operands
         raw = _C.lstm_backward(
             _raw(dy),
             _raw(dh),
@@ -154,7 +154,10 @@ class LSTM(Function):
             gates._data,
             cells._data,
             ctx.go_backwards,
+            h0 is None,
             ctx.needs_grad[0],
+            ctx.needs_grad[4],
+            ctx.needs_grad[5],
         )
         found = [None if g is None else Tensor(g) for g in raw]
         return (*_in_dtypes(found, operands), None, None, None)
@@ -286,6 +289,7 @@ class GRU(Function):
             gates._data,
             ctx.options[0],
             ctx.options[1],
+            operands[4] is None,
             ctx.needs_grad[0],
         )
         found = [None if g is None else Tensor(g) for g in raw]
@@ -428,6 +432,7 @@ class SimpleRNN(Function):
             h._data,
             ctx.options[0],
             ctx.options[1],
+            operands[4] is None,
             ctx.needs_grad[0],
         )
         found = [None if g is None else Tensor(g) for g in raw]
