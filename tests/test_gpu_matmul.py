@@ -19,15 +19,22 @@ SIMT = ["simt_32x32", "simt_64x64", "simt_128x128"]
 SENTINEL = 113.0
 
 
-def on_device(values, gpu, layout="rows", pad=0):
-    """The values as a view of a larger tensor: rows or columns contiguous, or neither."""
+def on_device(values, gpu, layout="rows", pad=0, unit=1, dtype=None):
+    """The values as a view of a larger tensor: rows or columns contiguous, or neither.
+
+    What is contiguous begins `pad` elements in, and the next at a multiple of `unit` elements.
+    """
     if layout == "columns":
-        return ops.swapaxes(on_device(values.swapaxes(-1, -2), gpu, "rows", pad), -1, -2)
+        rows = on_device(values.swapaxes(-1, -2), gpu, "rows", pad, unit, dtype)
+        return ops.swapaxes(rows, -1, -2)
     *lead, m, n = values.shape
     step = 2 if layout == "strided" else 1
-    big = np.full((*lead, m, step * n + pad), SENTINEL, values.dtype)
+    width = -(-(step * n + pad) // unit) * unit
+    big = np.full((*lead, m, width), SENTINEL, values.dtype)
     big[..., pad : pad + step * n : step] = values
-    return weft.tensor(big, device=gpu)[..., pad : pad + step * n : step]
+    tensor = weft.tensor(big, device=gpu)
+    tensor = tensor if dtype is None else tensor.astype(dtype)
+    return tensor[..., pad : pad + step * n : step]
 
 
 def bound(x, y, dtype, out_dtype, extra=0.0):
@@ -39,12 +46,15 @@ def bound(x, y, dtype, out_dtype, extra=0.0):
     return (factors + sums) * scale + EPS[out_dtype] * scale
 
 
-def check(gpu, rng, m, n, k, dtype="float32", layouts=("rows", "rows"), pad=0, lead=((), ())):
+def check(
+    gpu, rng, m, n, k, dtype="float32", layouts=("rows", "rows"), pad=0, lead=((), ()), unit=1
+):
     kind = "float32" if dtype in ("tf32", "bfloat16") else dtype
-    x = on_device(rng.standard_normal((*lead[0], m, k)).astype(kind), gpu, layouts[0], pad)
-    y = on_device(rng.standard_normal((*lead[1], k, n)).astype(kind), gpu, layouts[1], pad)
-    if dtype == "bfloat16":
-        x, y = x.astype("bfloat16"), y.astype("bfloat16")
+    stored = "bfloat16" if dtype == "bfloat16" else None
+    x = rng.standard_normal((*lead[0], m, k)).astype(kind)
+    y = rng.standard_normal((*lead[1], k, n)).astype(kind)
+    x = on_device(x, gpu, layouts[0], pad, unit, stored)
+    y = on_device(y, gpu, layouts[1], pad, unit, stored)
     result = x @ y
     assert result.device == gpu
     x64, y64 = (np.asarray(t.astype("float64").numpy()) for t in (x, y))
@@ -94,6 +104,149 @@ def test_tiles_of_tensor_cores(variant, dtype, layouts, gpu, tf32):
         check(gpu, rng, 64, 128, 192, dtype, layouts)  # no edges, 16-byte copies
         check(gpu, rng, 24, 40, 72, dtype, layouts, lead=((2, 1), (3,)))
         check(gpu, rng, 9, 17, 1100, dtype, layouts)  # split along k
+
+
+WGMMA = ["wgmma_128x128", "wgmma_128x256"]
+
+
+@pytest.fixture
+def hopper(gpu):
+    """A GPU that has wgmma and TMA: the simulated one is such."""
+    [variant] = [v for v in kernels.matmul.variants(gpu) if v.name == WGMMA[0]]
+    if variant.unavailable:
+        pytest.skip(variant.unavailable)
+    return gpu
+
+
+def wgmma_layouts(dtype):
+    return [("rows", "columns")] if dtype == "tf32" else LAYOUTS
+
+
+@pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("variant", WGMMA)
+def test_tiles_of_hopper(variant, dtype, hopper, tf32):
+    rng = np.random.default_rng(12)
+    with kernels.matmul.use(variant):
+        for layouts in wgmma_layouts(dtype):
+            for pad in (0, 8):
+                m, n, k = rng.integers(1, 200, 3).tolist()
+                check(hopper, rng, m, n, k, dtype, layouts, pad, unit=8)
+            check(hopper, rng, 1, 3, 1, dtype, layouts, unit=8)
+            check(hopper, rng, 128, 256, 128, dtype, layouts)  # no edges
+            check(hopper, rng, 5, 9, 1100, dtype, layouts, unit=8)  # split along k
+        # Blocks take several tiles each, and the ring goes round more than once.
+        check(hopper, rng, 300, 700, 330, dtype, wgmma_layouts(dtype)[-1], unit=8)
+
+
+@pytest.mark.parametrize("dtype", ["tf32", "float16"])
+@pytest.mark.parametrize("variant", WGMMA)
+def test_batches_of_hopper(variant, dtype, hopper, tf32):
+    rng = np.random.default_rng(13)
+    leads = [((3,), (3,)), ((2, 1), (3,)), ((), (4,)), ((2, 3), (2, 1)), ((2, 1, 3), (2, 1))]
+    with kernels.matmul.use(variant):
+        for lead in leads:
+            for layouts in wgmma_layouts(dtype):
+                check(hopper, rng, 9, 24, 33, dtype, layouts, lead=lead, unit=8)
+        # Batch axes in another order than in memory: as many coordinates of the copy engine.
+        kind = "float32" if dtype == "tf32" else dtype
+        x = rng.standard_normal((2, 3, 4, 5, 16)).astype(kind)
+        y = rng.standard_normal((4, 2, 3, 7, 16)).astype(kind)
+        result = ops.permute_dims(weft.tensor(x), (2, 0, 1, 3, 4)) @ ops.swapaxes(
+            weft.tensor(y), -1, -2
+        )
+        x64 = x.astype("float64").transpose(2, 0, 1, 3, 4)
+        y64 = y.astype("float64").swapaxes(-1, -2)
+        error = np.abs(result.astype("float64").numpy() - x64 @ y64)
+        assert (error <= bound(x64, y64, dtype, "tf32")).all()
+
+
+@pytest.mark.parametrize("dtype", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("variant", WGMMA)
+def test_epilogues_of_hopper(variant, dtype, hopper, tf32):
+    """Bias, ReLU and accumulation; results in the middle of a larger buffer; sums of nothing."""
+    rng = np.random.default_rng(14)
+    kind = "float32" if dtype == "tf32" else dtype
+    for m, n, k in [(37, 21, 40), (140, 270, 72), (20, 24, 1280), (5, 9, 0)]:
+        x = on_device(rng.standard_normal((m, k)), hopper, "rows", 0, 8, kind)
+        w = on_device(rng.standard_normal((k, n)), hopper, "columns", 0, 8, kind)
+        b, c = (
+            weft.tensor(rng.standard_normal(s), device=hopper).astype(kind)
+            for s in ((n,), (m + 2, n + 3))
+        )
+        x64, w64, b64, c64 = (t.astype("float64").numpy() for t in (x, w, b, c))
+        out = c[1:-1, 1:-2]
+        with kernels.matmul.use(variant):
+            y = ops.linear(x, w, b, activation="relu")
+            _C.matmul_into(x._data, w._data, out._data, True)
+        allowed = bound(x64, w64, dtype, kind, 4 + np.abs(c64[1:-1, 1:-2]))
+        error = np.abs(y.astype("float64").numpy() - np.maximum(x64 @ w64 + b64, 0))
+        assert (error <= allowed).all(), (m, n, k)
+        c64[1:-1, 1:-2] += x64 @ w64
+        error = np.abs(c.astype("float64").numpy() - c64)
+        assert (error[1:-1, 1:-2] <= allowed).all(), (m, n, k)
+        error[1:-1, 1:-2] = 0
+        assert not error.any(), "the product was written outside of its place"
+
+
+def test_what_the_copy_engine_cannot_read_is_left_to_other_kernels(hopper, tf32):
+    x = weft.ones((40, 48), "float16", hopper)
+    cases = [
+        (x[:, 1:33], x[:32], "begin at multiples of 16 bytes"),
+        (x[:, :32], x[:32, 4:], "begin at multiples of 16 bytes"),
+        (weft.ones((40, 33), "float16", hopper), x[:33], "begin at multiples of 16 bytes"),
+        (x[::-1, :32], x[:32], "strides"),
+        (ops.broadcast_to(x[:1, :32], (9, 32)), x[:32], "strides"),
+        (x.astype("float32")[:, :32], x.astype("float32")[:32], "only along the contiguous axis"),
+    ]
+    for a, b, why in cases:
+        np.testing.assert_array_equal((a @ b).numpy(), float(b.shape[0]))
+        for variant in WGMMA:
+            with kernels.matmul.use(variant), pytest.raises(ValueError, match=f"{variant}.*{why}"):
+                a @ b
+
+
+watching = pytest.mark.skipif(not _C.sim_can_watch(), reason="built with WEFT_SIM_CHECKED=OFF")
+
+
+@pytest.mark.sim_tool
+@watching
+def test_large_products_of_halves_are_left_to_hopper():
+    with weft.device("sim"):
+        x = weft.ones((256, 64), "bfloat16")
+        for columns in (256, 250):  # rows of 250 halves do not begin at multiples of 16 bytes
+            y = weft.ones((64, columns), "bfloat16")
+            with weft.sim.counters() as counts:
+                x @ y
+            assert bool(counts.of("wgmma_kernel")) == (columns == 256)
+
+
+@pytest.mark.sim_tool
+@watching
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("variant", WGMMA)
+def test_results_of_hopper_are_written_in_whole_sectors(variant, dtype, tf32):
+    with weft.device("sim"), kernels.matmul.use(variant):
+        x = weft.ones((128, 32), dtype)
+        y = ops.swapaxes(weft.ones((256, 32), dtype), 0, 1)
+        with weft.sim.counters() as counts:
+            x @ y
+    written = counts.of("wgmma_kernel", "global", "store")
+    assert written and all(line.coalescing == 1.0 for line in written)
+    assert all(line.ways == 1.0 for line in counts.of("wgmma_kernel", "shared"))
+
+
+@pytest.mark.sim_tool
+@watching
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("dtype", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("variant", [*MMA, *WGMMA])
+def test_tensor_core_kernels_are_not_reported(variant, dtype, seed, tf32):
+    rng = np.random.default_rng(15)
+    with weft.device("sim"), kernels.matmul.use(variant), weft.sim.check(seed=seed):
+        check("sim", rng, 130, 270, 200, dtype, ("rows", "columns"), unit=8)
+        check("sim", rng, 9, 17, 40, dtype, ("rows", "columns"), lead=((2, 1), (3,)), unit=8)
+        if dtype == "bfloat16":
+            check("sim", rng, 40, 140, 70, dtype, ("columns", "rows"), unit=8)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
@@ -201,7 +354,10 @@ def test_integers_wrap_around(dtype, gpu):
 
 def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu):
     names = [v.name for v in kernels.matmul.variants()]
-    assert names[0] == "automatic" and len(set(names)) == len(names) == len(_C.matmul_variants())
+    assert names[0] == "automatic" and len(set(names)) == len(names)
+    assert [v.name for v in kernels.matmul.variants(gpu)] == names
+    with pytest.raises(ValueError, match=r"variants: 'cpu' is no GPU"):
+        kernels.matmul.variants("cpu")
     x = weft.ones((3, 3), device=gpu)
     with pytest.raises(ValueError, match=r"unknown variant 'simt_32x23'.*simt_32x32"):
         kernels.matmul.use("simt_32x23")
@@ -213,6 +369,11 @@ def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu):
         with pytest.raises(ValueError, match=r"int32.*no kernel for this dtype"):
             x.astype("int32") @ x.astype("int32")
     with kernels.matmul.use("mma_64x64"):
+        with pytest.raises(ValueError, match=r"set_matmul_precision\('tf32'\) has to allow"):
+            x @ x
+        with pytest.raises(ValueError, match=r"float64.*no kernel for this dtype"):
+            x.astype("float64") @ x.astype("float64")
+    with kernels.matmul.use("wgmma_128x256"):
         with pytest.raises(ValueError, match=r"set_matmul_precision\('tf32'\) has to allow"):
             x @ x
         with pytest.raises(ValueError, match=r"float64.*no kernel for this dtype"):

@@ -7,6 +7,7 @@
 // matmul_vector.cu   one vector: a warp, or a column of threads, per result
 // matmul_simt.cu     tiles on the ordinary units (gemm_simt.h)
 // matmul_mma.cu      tiles on the tensor cores of sm_80 (gemm_mma.h)
+// matmul_wgmma.cu    tiles on those of sm_90a, fed by its copy engine (gemm_wgmma.h)
 #pragma once
 
 #include "cuda/layout.h"
@@ -53,18 +54,18 @@ __device__ __forceinline__ unsigned anew(unsigned x) {
   return x;
 }
 
-// The first row and column of the block's tile. Eight rows of tiles are walked column by column,
+// The first row and column of the block's tile. `group` rows of tiles are walked column by column,
 // so that the blocks that run at one time share rows of a and columns of b in the L2 cache.
 struct TileOrigin {
   int row, column;
 };
 __device__ __forceinline__ TileOrigin tile_origin(unsigned tile, int tiles_m, int tiles_n,
-                                                  int tile_rows, int tile_columns) {
-  constexpr unsigned kGroup = 8;
-  const unsigned per_group = kGroup * static_cast<unsigned>(tiles_n);
-  const unsigned group = tile / per_group, within = tile % per_group;
-  const unsigned first = group * kGroup, left = static_cast<unsigned>(tiles_m) - first;
-  const unsigned rows = left < kGroup ? left : kGroup;
+                                                  int tile_rows, int tile_columns,
+                                                  unsigned group = 8) {
+  const unsigned per_group = group * static_cast<unsigned>(tiles_n);
+  const unsigned number = tile / per_group, within = tile % per_group;
+  const unsigned first = number * group, left = static_cast<unsigned>(tiles_m) - first;
+  const unsigned rows = left < group ? left : group;
   return {static_cast<int>(first + within % rows) * tile_rows,
           static_cast<int>(within / rows) * tile_columns};
 }

@@ -41,8 +41,8 @@ void dense_results(Loop& batch, int64_t size) {
   }
 }
 
-void launch_tiles(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
-                  const GemmSplit& split, void* partial) {
+GemmArguments gemm_arguments(const GemmTile& tile, const GemmProblem& p, const GemmSplit& split,
+                             void* partial) {
   GemmArguments g{};
   g.m = static_cast<int>(p.m);
   g.n = static_cast<int>(p.n);
@@ -60,7 +60,6 @@ void launch_tiles(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
   g.tiles_n = static_cast<int>(ceil_div(p.n, tile.n));
   g.k_per_split =
       static_cast<int>(split.count == 1 ? std::max<int64_t>(p.k, 1) : split.k_per_split);
-  Loop batch = p.batch;
   if (partial != nullptr) {
     g.c = partial;
     g.bias = nullptr;
@@ -69,13 +68,27 @@ void launch_tiles(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
     g.accumulate = g.relu = false;
     g.c_is_sum = true;
     g.split_stride = p.products() * p.m * p.n;
-    dense_results(batch, p.m * p.n);
   }
+  return g;
+}
+
+Loop gemm_batch(const GemmProblem& p, const void* partial) {
+  Loop batch = p.batch;
+  if (partial != nullptr) dense_results(batch, p.m * p.n);
+  return batch;
+}
+
+int64_t c_element_bytes(const GemmProblem& p, const void* partial) {
+  if (partial == nullptr) return static_cast<int64_t>(itemsize(p.c_dtype));
+  return p.dtype == DType::float64 ? 8 : 4;
+}
+
+void launch_tiles(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
+                  const GemmSplit& split, void* partial) {
+  const GemmArguments g = gemm_arguments(tile, p, split, partial);
   const auto bytes = static_cast<int64_t>(itemsize(p.dtype));
-  const int64_t c_bytes = partial == nullptr          ? static_cast<int64_t>(itemsize(p.c_dtype))
-                          : p.dtype == DType::float64 ? 8
-                                                      : 4;
-  for (const GridPart& grid : grid_parts(batch)) {
+  const int64_t c_bytes = c_element_bytes(p, partial);
+  for (const GridPart& grid : grid_parts(gemm_batch(p, partial))) {
     GemmArguments part = g;
     part.a.data = static_cast<const char*>(g.a.data) + grid.base[0] * bytes;
     part.b.data = static_cast<const char*>(g.b.data) + grid.base[1] * bytes;

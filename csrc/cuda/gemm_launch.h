@@ -60,9 +60,16 @@ struct GemmTile {
   int m, n, threads;
   size_t shared_bytes;
 };
+// What all launches of a product share: everything but the batch and what follows from it.
+// `partial` is where splits leave their sums, null when there is one.
+GemmArguments gemm_arguments(const GemmTile& tile, const GemmProblem& p, const GemmSplit& split,
+                             void* partial);
+// The loop over products with the places of what is written.
+Loop gemm_batch(const GemmProblem& p, const void* partial);
+int64_t c_element_bytes(const GemmProblem& p, const void* partial);
+
 using GemmKernel = void (*)(GemmArguments);
-// Tiles x splits x products. element_bytes: of a and b; `partial` is where splits leave their sums,
-// null when there is one.
+// Tiles x splits x products.
 void launch_tiles(GemmKernel kernel, const GemmTile& tile, const GemmProblem& p,
                   const GemmSplit& split, void* partial);
 
@@ -81,5 +88,8 @@ void matmul_vector(const GemmProblem& p);
 void matmul_simt(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
 void matmul_simt_integers(const GemmProblem& p);
 void matmul_mma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
+void matmul_wgmma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
+// Why this product cannot be computed by wgmma on the current device; null if it can.
+const char* why_not_wgmma(const GemmProblem& p);
 
 }  // namespace weft::WEFT_GPU

@@ -28,13 +28,16 @@ Loop batch_loop(const Operand& x, const Operand& y, const Operand& out) {
   loop.operands = 3;
   for (int axis = 0; axis + 2 < out.shape.size(); axis++) {
     if (out.shape[axis] == 1) continue;
-    loop.shape[loop.ndim] = out.shape[axis];
+    int64_t strides[3];
+    bool continues = loop.ndim > 0;  // the axis before, in all three
     for (int o = 0; o < 3; o++) {
       const int own = axis - (out.shape.size() - operands[o]->shape.size());
-      loop.strides[o][loop.ndim] =
-          own < 0 || operands[o]->shape[own] == 1 ? 0 : operands[o]->strides[own];
+      strides[o] = own < 0 || operands[o]->shape[own] == 1 ? 0 : operands[o]->strides[own];
+      continues = continues && loop.strides[o][loop.ndim - 1] == strides[o] * out.shape[axis];
     }
-    loop.ndim++;
+    const int at = continues ? loop.ndim - 1 : loop.ndim++;
+    loop.shape[at] = out.shape[axis] * (continues ? loop.shape[at] : 1);
+    for (int o = 0; o < 3; o++) loop.strides[o][at] = strides[o];
   }
   if (loop.ndim == 0) {
     loop.ndim = 1;
@@ -147,8 +150,14 @@ std::vector<Candidate> candidates_for(const GemmProblem& p, const MatmulParams& 
   if (on_tensor_cores(p, params)) {
     const int depth = is_half(p.dtype) ? 64 : 32;
     const double speed = is_half(p.dtype) ? 1 : 0.5;
-    return {{MatmulVariant::mma_128x128, 128, 128, depth, 1100 * speed, true},
-            {MatmulVariant::mma_64x64, 64, 64, depth, 600 * speed, true}};
+    std::vector<Candidate> candidates = {
+        {MatmulVariant::mma_128x128, 128, 128, depth, 1100 * speed, true},
+        {MatmulVariant::mma_64x64, 64, 64, depth, 600 * speed, true}};
+    if (why_not_wgmma(p) == nullptr) {
+      candidates.push_back({MatmulVariant::wgmma_128x256, 128, 256, depth, 1640 * speed, true});
+      candidates.push_back({MatmulVariant::wgmma_128x128, 128, 128, depth, 1400 * speed, true});
+    }
+    return candidates;
   }
   if (p.dtype == DType::float64)
     return {{MatmulVariant::simt_64x64, 64, 64, 8, 52, true},
@@ -177,6 +186,8 @@ void check_variant(const GemmProblem& p, const MatmulParams& params) {
   if ((simt && is_half(p.dtype)) || (!simt && p.dtype == DType::float64) ||
       (variant == MatmulVariant::simt_128x128 && p.dtype == DType::float64))
     refuse(variant, p, "it has no kernel for this dtype");
+  if (variant >= MatmulVariant::wgmma_128x128)
+    if (const char* why = why_not_wgmma(p)) refuse(variant, p, why);
 }
 
 Plan plan_for(const GemmProblem& p, MatmulParams params) {
@@ -224,6 +235,8 @@ void multiply(const MatmulParams& params, const GemmProblem& p) {
     case MatmulVariant::gemv: return matmul_vector(p);
     case MatmulVariant::mma_64x64:
     case MatmulVariant::mma_128x128: return matmul_mma(p, plan.variant, plan.split);
+    case MatmulVariant::wgmma_128x128:
+    case MatmulVariant::wgmma_128x256: return matmul_wgmma(p, plan.variant, plan.split);
     default: return matmul_simt(p, plan.variant, plan.split);
   }
 }

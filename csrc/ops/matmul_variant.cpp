@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/binding.h"
+#include "core/backend.h"
 #include "core/suggest.h"
 
 namespace weft {
@@ -19,8 +20,12 @@ struct VariantInfo {
   const char* name;
   const char* dtypes;
   const char* requirement;
+  int least_capability = 0, most_capability = 999;  // 80 for 8.0
 };
 constexpr const char* kTensorCoreTypes = "float16, bfloat16, float32 (as tf32)";
+constexpr const char* kHopper =
+    "compute capability 9.0; rows that begin at multiples of 16 bytes; tf32 only where the axis "
+    "that is summed over is contiguous in both factors";
 // In the order of MatmulVariant.
 constexpr VariantInfo kVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
@@ -28,8 +33,10 @@ constexpr VariantInfo kVariants[] = {
     {"simt_32x32", "all but float16 and bfloat16", "none"},
     {"simt_64x64", "float32, float64", "none"},
     {"simt_128x128", "float32", "none"},
-    {"mma_64x64", kTensorCoreTypes, "compute capability 8.0"},
-    {"mma_128x128", kTensorCoreTypes, "compute capability 8.0"},
+    {"mma_64x64", kTensorCoreTypes, "compute capability 8.0", 80},
+    {"mma_128x128", kTensorCoreTypes, "compute capability 8.0", 80},
+    {"wgmma_128x128", kTensorCoreTypes, kHopper, 90, 90},
+    {"wgmma_128x256", kTensorCoreTypes, kHopper, 90, 90},
 };
 
 std::atomic<MatmulPrecision> precision{MatmulPrecision::float32};
@@ -53,6 +60,16 @@ MatmulVariant parse_variant(const std::string& text) {
        "'; weft.kernels.matmul.variants() lists them", suggest(text, names));
 }
 
+// Why the device cannot run the variant; empty if it can.
+std::string why_unavailable(const VariantInfo& v, Device device) {
+  const DeviceFacts facts = backend_of(device).facts(device.index);
+  const int capability = 10 * facts.major + facts.minor;
+  if (capability >= v.least_capability && capability <= v.most_capability) return "";
+  const auto text = [](int c) { return std::to_string(c / 10) + "." + std::to_string(c % 10); };
+  return "needs compute capability " + text(v.least_capability) + ", and " + facts.name + " has " +
+         text(capability);
+}
+
 }  // namespace
 
 const char* name(MatmulVariant variant) { return kVariants[static_cast<int>(variant)].name; }
@@ -69,11 +86,15 @@ WEFT_BINDING(matmul_variant) {
   m.def(
       "set_matmul_variant", [](const std::string& name) { variant = parse_variant(name); },
       pybind11::arg("name"));
-  m.def("matmul_variants", [] {
-    std::vector<std::tuple<std::string, std::string, std::string>> rows;
-    for (const VariantInfo& v : kVariants) rows.emplace_back(v.name, v.dtypes, v.requirement);
-    return rows;
-  });
+  m.def(
+      "matmul_variants",
+      [](Device device) {
+        std::vector<std::tuple<std::string, std::string, std::string, std::string>> rows;
+        for (const VariantInfo& v : kVariants)
+          rows.emplace_back(v.name, v.dtypes, v.requirement, why_unavailable(v, device));
+        return rows;
+      },
+      pybind11::arg("device"));
 }
 
 }  // namespace weft

@@ -20,6 +20,8 @@ enum class MatmulVariant : int32_t {
   simt_128x128,
   mma_64x64,
   mma_128x128,
+  wgmma_128x128,
+  wgmma_128x256,
 };
 const char* name(MatmulVariant variant);
 

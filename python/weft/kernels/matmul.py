@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from weft import _C
+from weft.device import check_device, current_device, is_gpu
 
 __all__ = ["Variant", "matmul_precision", "set_matmul_precision", "use", "variants"]
 
@@ -18,29 +19,50 @@ class Variant(NamedTuple):
         name: What `use` takes.
         dtypes: The dtypes it multiplies.
         requirement: What it asks of the shapes and the device.
+        unavailable: Why the device cannot run it; empty if it can.
     """
 
     name: str
     dtypes: str
     requirement: str
+    unavailable: str
 
 
-def variants() -> list[Variant]:
+def variants(device: str | None = None) -> list[Variant]:
     """The kernels that compute matrix products on GPUs.
 
     Names say how and with which tile: ``simt`` are the ordinary arithmetic units, ``mma`` the
     tensor cores of compute capability 8.0 and newer, ``wgmma`` those of Hopper, fed by its copy
     engine; ``128x128`` are the rows and columns that one block computes.
 
+    Args:
+        device: A GPU: ``"cuda"``, ``"cuda:1"`` or ``"sim"``. None is the current device if that is
+            a GPU, else the first GPU of the process, else ``"sim"``.
+
     Returns:
         One `Variant` for each; the first, ``"automatic"``, chooses by shape and device.
+
+    Raises:
+        ValueError: If the device is no GPU or does not exist.
 
     Example:
         >>> import weft
         >>> [v.name for v in weft.kernels.matmul.variants()][:3]
         ['automatic', 'gemv', 'simt_32x32']
+        >>> [v.name for v in weft.kernels.matmul.variants("sim") if "wgmma" in v.name]
+        ['wgmma_128x128', 'wgmma_128x256']
     """
-    return [Variant(*row) for row in _C.matmul_variants()]
+    if device is None:
+        current = current_device()
+        first = "cuda" if _C.device_count("cuda") else "sim"
+        device = current if is_gpu(current) else first
+    name = check_device(device)
+    if not is_gpu(name):
+        raise ValueError(
+            f"variants: {name!r} is no GPU, and only products of GPUs have variants; give 'cuda' "
+            "or 'sim'"
+        )
+    return [Variant(*row) for row in _C.matmul_variants(name)]
 
 
 class use:
