@@ -61,6 +61,32 @@ def test_the_kernel_computes_what_the_cell_computes(kind, options, masked, start
 
 
 @every_kind
+@pytest.mark.parametrize("threads", [1, 2])
+def test_weights_larger_than_the_cache(kind, threads):
+    """These are shared by several tiles of sequences, and their gradient is one large product."""
+    rng = np.random.default_rng(0)
+    x = weft.tensor(rng.normal(size=(75, 3, 5)))
+    target = weft.tensor(rng.normal(size=(75, 300)))
+    results, weights = [], None
+    before = weft.num_threads()
+    weft.set_num_threads(threads)
+    try:
+        for unroll in (False, True):
+            layer = kind(300, unroll=unroll, dtype="float64")
+            layer.build((None, 3, 5))
+            if weights is not None:
+                layer.set_weights(weights)
+            weights = layer.get_weights()
+            x.requires_grad = True
+            grads = weft.grad((layer(x) * target).sum(), [x, *layer.trainable_variables])
+            results.append([layer(x).numpy(), *(g.numpy() for g in grads)])
+    finally:
+        weft.set_num_threads(before)
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
+
+
+@every_kind
 def test_dropout_is_the_same_in_all_steps_and_off_outside_of_training(kind):
     layer = kind(3, dropout=0.5, return_sequences=True, activation="linear", use_bias=False)
     x = np.ones((8, 4, 6), "float32")
@@ -153,6 +179,17 @@ def test_masks_survive_mixed_precision():
     embedding = layers.Embedding(4, 2, mask_zero=True, dtype="float32")
     y = layers.LSTM(3, return_sequences=True, dtype="mixed_float16")(embedding(np.array([[1, 0]])))
     assert y.dtype == "float16" and y._mask.tolist() == [[True, False]]
+
+
+def test_batch_normalisation_counts_only_the_steps_that_are_there():
+    keras = pytest.importorskip("keras")
+    x, mask = sequences(), np.random.default_rng(2).random((4, 6)) < 0.6
+    layer, oracle = layers.BatchNormalization(), keras.layers.BatchNormalization()
+    y = layer(weft.tensor(x), training=True, mask=weft.tensor(mask)).numpy()
+    expected = oracle(x, training=True, mask=keras.ops.convert_to_tensor(mask))
+    np.testing.assert_allclose(y, keras.ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-5)
+    for own, theirs in zip(layer.get_weights(), oracle.get_weights(), strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=1e-5, atol=1e-6)
 
 
 # --- states --------------------------------------------------------------------------------------
@@ -357,6 +394,24 @@ def test_a_stateful_layer_is_recorded_with_its_states():
 
 
 # --- devices -------------------------------------------------------------------------------------
+
+
+@every_kind
+def test_recorded_steps_on_a_gpu(kind, gpu):
+    x, y = sequences(rows=3, steps=3), np.array([0, 1, 2])
+    found = []
+    for jit in ("auto", False):
+        weft.utils.set_random_seed(3)
+        model = weft.Sequential([weft.Input((3, 3)), kind(4), layers.Dense(3)])
+        loss = weft.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, jit_compile=jit)
+        found.append([float(model.train_on_batch(x, y)) for _ in range(6)])
+        kept = [weft.ones((n,)) for n in range(1, 200)]  # takes memory that a replay must not use
+        found[-1] += [float(model.train_on_batch(x, y)) for _ in range(2)]
+        assert all(float(k.sum()) == k.size for k in kept[:50])
+        if jit:
+            assert len(model.programs["train_on_batch"]) == 1
+    assert found[0] == found[1]
 
 
 @every_kind

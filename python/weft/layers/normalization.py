@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from weft import constraints, initializers, ops, regularizers
+from weft import config, constraints, initializers, ops, regularizers
 from weft.autograd.recording import no_grad
 from weft.layers.core import as_float, known_size
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
 from weft.programs.recording import on_host
-from weft.tensor import Tensor
+from weft.tensor import Tensor, as_tensor
 from weft.variable import ReadBack
 
 
@@ -55,7 +55,8 @@ class BatchNormalization(_Normalizing):
     """Each channel brought to mean 0 and variance 1, then scaled and shifted.
 
     In training the statistics are those of the batch, and running averages follow them; otherwise,
-    and always when the layer is frozen (``trainable=False``), the averages are used.
+    and always when the layer is frozen (``trainable=False``), the averages are used. Steps that a
+    mask leaves out are not counted.
 
     Args:
         axis: The axis of the channels.
@@ -129,8 +130,14 @@ class BatchNormalization(_Normalizing):
             ndim=len(input_shape), axes={self.axis: channels}, what="channels"
         )
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
         x = as_float(self, inputs)
+        if training and self.trainable and mask is not None:
+            mean, variance = self._masked_moments(x, mask)
+            self._follow(mean, variance)
+            return ops.batch_normalization(
+                x, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
+            )
         if training and self.trainable:
             y, mean, variance = ops.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
             self._follow(mean, variance)
@@ -144,6 +151,20 @@ class BatchNormalization(_Normalizing):
             scale=self.gamma,
             epsilon=self.epsilon,
         )
+
+    def _masked_moments(self, x: Tensor, mask: Any) -> tuple[Tensor, Tensor]:
+        """Mean and variance over the samples and steps that count."""
+        mask = as_tensor(mask, near=x)
+        if mask.ndim != x.ndim - 1:
+            raise ValueError(
+                f"a mask needs one axis less than the input {x.shape}, got shape {mask.shape}"
+            )
+        others = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
+        kept = ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
+        count = ops.sum(kept, others, keepdims=True) + config.epsilon()
+        mean = ops.sum(kept * x, others, keepdims=True) / count
+        variance = ops.sum(kept * ops.square(x - mean), others, keepdims=True) / count
+        return ops.squeeze(mean, others), ops.squeeze(variance, others)
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         keep = self.momentum
