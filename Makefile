@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What the compiled module is made from: a change here rebuilds it (only what changed).
-SOURCES := CMakeLists.txt pyproject.toml $(shell find csrc cmake -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cmake')
-CXX_FILES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
+SOURCES := CMakeLists.txt pyproject.toml $(shell find csrc cmake benchmarks/ladder -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cmake')
+CXX_FILES := $(shell find csrc benchmarks/ladder -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
 .PHONY: help demo test dev lint format bench stubs wheel sanitize accept gpu-check clean
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 
-import weft
 from benchmarks.ladder import report
 from benchmarks.ladder.ladders import LADDERS, Ladder, Sizes
+
+import weft
 from weft import _C
 
 

@@ -6,9 +6,9 @@ import statistics
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.ladder.ladders import FOLDER, Ladder, Rung, Sizes
 
 import weft
-from benchmarks.ladder.ladders import FOLDER, Ladder, Rung, Sizes
 from weft.sim import Counts, Line
 
 BEGIN = "<!-- written by: python -m benchmarks.ladder {} --write -->"
