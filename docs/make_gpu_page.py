@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -63,7 +64,7 @@ def launches() -> str:
 def thread() -> str:
     """What lane 1 of the first row of the loss does."""
     recorded = weft.sim.trace(step(), thread=(1, 0, 0))
-    number = next(i for i, x in enumerate(recorded.launches) if "cross_entropy" in x.kernel)
+    number = next(i for i, x in enumerate(recorded.launches) if "rows_sparse" in x.kernel)
     rows = [f"{shortened(recorded.launches[number].kernel)}, block (0, 0, 0), thread (1, 0, 0)"]
     for action in recorded.steps:
         if action.launch == number:
@@ -95,14 +96,7 @@ def mistake() -> str:
     """What the checker says about a kernel without its barrier."""
     with weft.sim.check(raise_errors=False) as findings:
         _C.sim_run_planted_fault("missing_syncthreads")
-    words, line = str(findings).split(), ""
-    lines = []
-    for word in words:
-        if len(line) + len(word) > 95:
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    return "\n".join([*lines, line])
+    return "\n".join(textwrap.fill(str(f), 95, subsequent_indent="    ") for f in findings)
 
 
 def filled(page: str) -> str:
