@@ -153,24 +153,6 @@ Tensor reshape_view(const Tensor& x, const Shape& shape) {
   return try_reshape(contiguous_copy(x), resolved);
 }
 
-// A base class whose instances lend the buffer of their attribute `_data`, so that
-// memoryview(weft.Tensor) works on every Python version (`__buffer__` needs 3.12).
-int get_buffer(PyObject* self, Py_buffer* view, int flags) {
-  PyObject* data = PyObject_GetAttrString(self, "_data");
-  if (data == nullptr) return -1;
-  const int result = PyObject_GetBuffer(data, view, flags);
-  Py_DECREF(data);
-  return result;
-}
-
-py::object buffer_provider_type() {
-  static PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
-                                {0, nullptr}};
-  static PyType_Spec spec = {"weft._C.BufferProvider", sizeof(PyObject), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots};
-  return py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
-}
-
 }  // namespace
 
 PyObject* dtype_object(DType t) { return dtype_objects[static_cast<int>(t)]; }
@@ -179,7 +161,6 @@ void bind_tensor(py::module_& m) {
   m.def("set_dtype_objects", [](const py::list& objects) {
     for (int i = 0; i < kNumDTypes; i++) dtype_objects[i] = py::object(objects[i]).release().ptr();
   });
-  m.attr("BufferProvider") = buffer_provider_type();
   py::class_<Tensor>(m, "Tensor", py::buffer_protocol())
       .def_buffer(&buffer_of)
       .def_property_readonly("shape", &Tensor::shape)

@@ -60,6 +60,10 @@ WEFT_BINDING(cast) {
   m.def("copy_into", &copy_into, pybind11::arg("x"), pybind11::arg("y"));
   m.def("full", &full, pybind11::arg("shape"), pybind11::arg("value"), pybind11::arg("dtype"),
         pybind11::arg("device") = Device{});
+  m.def(
+      "full_like",
+      [](const Tensor& x, double value) { return full(x.shape(), value, x.dtype(), x.device()); },
+      pybind11::arg("x"), pybind11::arg("value"));
 }
 
 }  // namespace weft

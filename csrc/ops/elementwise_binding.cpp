@@ -4,7 +4,7 @@
 // pybind11 needs to choose an overload.
 #include <string>
 
-#include "bindings/binding.h"
+#include "bindings/tensor_object.h"
 #include "ops/elementwise.h"
 #include "ops/functors_activation.h"
 #include "ops/functors_arithmetic.h"
@@ -15,14 +15,6 @@ namespace py = pybind11;
 
 namespace weft {
 namespace {
-
-// The C++ tensor inside a `_C.Tensor`, or null.
-const Tensor* tensor_in(PyObject* object) {
-  static PyTypeObject* const type = reinterpret_cast<PyTypeObject*>(py::type::of<Tensor>().ptr());
-  if (Py_TYPE(object) != type) return nullptr;
-  auto* instance = reinterpret_cast<py::detail::instance*>(object);
-  return static_cast<const Tensor*>(instance->get_value_and_holder().value_ptr());
-}
 
 Number number_in(const char* op, PyObject* object) {
   Number n;
@@ -56,7 +48,7 @@ PyObject* call(const ElementwiseOp& op, PyObject* const* args, Py_ssize_t count,
   }
   ElementwiseInput inputs[kMaxElementwiseInputs];
   for (Py_ssize_t k = 0; k < count; k++) inputs[k] = elementwise_input(op.name, args[k]);
-  if (out == Py_None) return py::cast(elementwise(op, inputs)).release().ptr();
+  if (out == Py_None) return tensor_object(elementwise(op, inputs));
   const Tensor* target = tensor_in(out);
   check_type(target != nullptr, op.name, ": out must be a tensor, got ", Py_TYPE(out)->tp_name);
   elementwise_into(op, inputs, *target);
@@ -65,15 +57,10 @@ PyObject* call(const ElementwiseOp& op, PyObject* const* args, Py_ssize_t count,
 }
 
 PyObject* entry(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-  try {
+  return translated<PyObject*>(nullptr, [&] {
     const auto* op = static_cast<const ElementwiseOp*>(PyCapsule_GetPointer(self, nullptr));
     return call(*op, args, count, keywords);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (...) {
-    py::detail::try_translate_exceptions();
-  }
-  return nullptr;
+  });
 }
 
 template <class F>

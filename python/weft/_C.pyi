@@ -11,9 +11,10 @@ from weft import OutOfMemoryError
 import weft.dtypes
 
 __all__: list[str] = [
-    "BufferProvider",
     "Event",
+    "FunctionBase",
     "IndexKey",
+    "NodeBase",
     "OutOfMemoryError",
     "Program",
     "Recorder",
@@ -23,6 +24,7 @@ __all__: list[str] = [
     "SimTracedLaunch",
     "Stream",
     "Tensor",
+    "TensorBase",
     "UpdatePlan",
     "UpdateSettings",
     "absolute",
@@ -99,6 +101,7 @@ __all__: list[str] = [
     "from_dlpack",
     "from_numpy",
     "full",
+    "full_like",
     "gelu",
     "gelu_backward",
     "gelu_tanh",
@@ -112,6 +115,7 @@ __all__: list[str] = [
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hypot",
+    "is_grad_enabled",
     "is_pinned",
     "is_recording",
     "isa",
@@ -201,6 +205,7 @@ __all__: list[str] = [
     "selu_backward",
     "set_conv_precision",
     "set_dtype_objects",
+    "set_grad_enabled",
     "set_isa",
     "set_matmul_precision",
     "set_matmul_variant",
@@ -289,9 +294,6 @@ class Event:
     def wait(self, stream: Stream) -> None: ...
     @property
     def device(self) -> str: ...
-
-class BufferProvider:
-    pass
 
 class Tensor:
     def bump_version(self) -> None: ...
@@ -508,6 +510,48 @@ class IndexKey:
     def __init__(self, key: typing.Any) -> None: ...
     @property
     def is_basic(self) -> bool: ...
+
+class TensorBase:
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+
+class NodeBase:
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def fits(self, index: int, gradient: TensorBase) -> bool:
+        """
+        Whether a gradient has the shape and dtype of an argument.
+        """
+    def free(self) -> None:
+        """
+        Forget what was saved; the graph cannot be walked again.
+        """
+    def like(self, index: int) -> tuple[tuple[int, ...], weft.dtypes.DType]:
+        """
+        Shape and dtype of an argument.
+        """
+    def save(self, *values: typing.Any) -> None:
+        """
+        Keep raw tensors (inputs or outputs of `forward`, or others), numbers and None for `backward`.
+        """
+
+class FunctionBase:
+    @classmethod
+    def apply(cls, *args: typing.Any) -> typing.Any:
+        """
+        Compute, and record a node when a gradient will be needed.
+        """
+    @classmethod
+    def of(cls, *operands: typing.Any) -> typing.Any:
+        """
+        `apply` to operands of any kind: what is neither a tensor nor a number beside one becomes a tensor.
+        """
 
 def absolute(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
@@ -801,6 +845,7 @@ def full(
     dtype: str,
     device: str = "cpu",
 ) -> Tensor: ...
+def full_like(x: Tensor, value: typing.SupportsFloat | typing.SupportsIndex) -> Tensor: ...
 def gelu(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
@@ -881,6 +926,7 @@ def hypot(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = Non
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def is_grad_enabled() -> bool: ...
 def is_pinned(x: Tensor, device: str) -> bool: ...
 def is_recording() -> bool: ...
 def isa() -> str: ...
@@ -1261,6 +1307,11 @@ def selu_backward(
 
 def set_conv_precision(precision: str) -> None: ...
 def set_dtype_objects(arg0: list) -> None: ...
+def set_grad_enabled(enabled: bool) -> bool:
+    """
+    Gives what it was before.
+    """
+
 def set_isa(isa: str) -> None: ...
 def set_matmul_precision(precision: str) -> None: ...
 def set_matmul_variant(name: str) -> None: ...

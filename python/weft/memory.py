@@ -60,12 +60,12 @@ def _together(found: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 def _arrays(item: Any) -> Iterator[tuple[Any, str]]:
     if isinstance(item, Node):
-        for kept in item._saved or ():
-            if kept is not None:
-                array = kept[0]._data if isinstance(kept[0], Tensor) else kept[0]
+        for kept in item.kept:
+            array = kept._data if isinstance(kept, Tensor) else kept
+            if isinstance(array, _C.Tensor):
                 yield array, f"saved for gradients of {item.function.name}"
         return
-    array = item.__dict__.get("_data")
+    array = Tensor._data.__get__(item)  # a subclass may compute `_data`
     if isinstance(array, _C.Tensor):
         name = f"variable {item.path!r}" if isinstance(item, Variable) else "tensor"
         yield array, f"{name} of shape {array.shape}, {array.dtype}"

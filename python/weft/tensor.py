@@ -21,7 +21,7 @@ from weft.tensor_methods import TensorMethods
 from weft.tensor_protocols import ArrayProtocols
 
 
-class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
+class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
     """An n-dimensional array on a device, with automatic differentiation.
 
     Made by `weft.tensor`, `weft.asarray`, the creation functions and every operation; rarely by
@@ -39,14 +39,15 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.BufferProvider):
         (2, 2)
     """
 
-    # Defaults live on the class: a result of an operation sets `_data` alone, which halves the
-    # cost of making it.
-    grad: Tensor | None = None
-    _requires_grad = False
-    _node: Any = None  # the operation that made it
-    _index = 0  # which of the node's outputs it is
-    _severed: tuple[str, str] | None = None  # operation without gradient that cut its history
-    _view_version: int | None = None  # of the storage, when a recorded view was taken
+    # What every operation reads or sets are slots of `_C.TensorBase`, None or False at first.
+    _data: Any  # the raw array
+    grad: Tensor | None
+    _requires_grad: bool
+    _node: Any  # the operation that made it
+    _index: int  # which of the node's outputs it is
+    _severed: tuple[str, str] | None  # operation without gradient that cut its history
+    _view_version: int | None  # of the storage, when a recorded view was taken
+    # The rest are attributes as usual.
     _is_one = False  # the gradient that a walk begins with
     _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
     _mask: Tensor | None = None  # which steps of its sequences count, for the layers it goes to
@@ -470,7 +471,7 @@ def _shares(result: Tensor, data: Any) -> bool:
 
 def filled_like(x: Tensor, value: float) -> Tensor:
     """A tensor of `value` with the shape, dtype and device of `x`, without history."""
-    return Tensor(_C.full(x.shape, value, x.dtype, x.device))
+    return Tensor(_C.full_like(x._data, value))
 
 
 # At the end: the operations are defined on the class above.

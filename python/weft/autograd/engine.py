@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from weft import _C
-from weft.autograd.recording import Node, _state, enable_grad
+from weft.autograd.recording import Node, enable_grad
 from weft.programs.recording import note_gradient
 from weft.tensor import Tensor, as_tensor, filled_like
 
@@ -151,10 +151,10 @@ def _no_history(output: Tensor, what: str) -> str:
 
 
 def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
-    if not output.requires_grad:
+    if not output._requires_grad:
         raise MissingGradientError(_no_history(output, what))
     if gradient is None:
-        if output.size != 1:
+        if output._data.size != 1:
             raise RuntimeError(
                 f"{what}: the output has shape {output.shape}, but only a scalar has an implicit "
                 "gradient; reduce it with .sum() or .mean(), or pass the gradient"
@@ -198,7 +198,7 @@ def backward(
         [2.0, 4.0]
     """
     walk = _Walk([output], [_seed(output, gradient, "backward")])
-    outer, _state.recording = _state.recording, create_graph
+    outer = _C.set_grad_enabled(create_graph)
     try:
         walk.run(retain_graph=retain_graph or create_graph, only=None, keep=set())
         owners: set[int] = set()
@@ -211,7 +211,7 @@ def backward(
                 leaf.grad = arrived if create_graph else _own(arrived, owners)
             note_gradient(leaf, leaf.grad)
     finally:
-        _state.recording = outer
+        _C.set_grad_enabled(outer)
 
 
 def _own(gradient: Tensor, owners: set[int]) -> Tensor:
@@ -269,7 +269,7 @@ def grad(
     keys = [_key(s) for s in sources]
     # Of leaves a gradient is never taken away, so only outputs of nodes need to be kept.
     inner: set[_Key] = {key for key in keys if type(key) is tuple}
-    outer, _state.recording = _state.recording, create_graph
+    outer = _C.set_grad_enabled(create_graph)
     try:
         walk.run(
             retain_graph=create_graph if retain_graph is None else retain_graph,
@@ -282,7 +282,7 @@ def grad(
             if source._hooks and source._node is None and arrived is not None:
                 results[i] = _apply_hooks(source._hooks, arrived)
     finally:
-        _state.recording = outer
+        _C.set_grad_enabled(outer)
     if not allow_unused:
         for position, result in enumerate(results):
             if result is None:

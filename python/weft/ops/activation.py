@@ -69,7 +69,7 @@ def sigmoid(x: Any) -> Tensor:
         >>> weft.ops.sigmoid([0.0]).tolist()
         [0.5]
     """
-    return Sigmoid.apply(as_tensor(x))
+    return Sigmoid.of(x)
 
 
 class Tanh(Function):
@@ -110,7 +110,7 @@ def tanh(x: Any) -> Tensor:
         >>> weft.ops.tanh([0.0]).tolist()
         [0.0]
     """
-    return Tanh.apply(as_tensor(x))
+    return Tanh.of(x)
 
 
 class Softplus(Function):
@@ -150,7 +150,7 @@ def softplus(x: Any) -> Tensor:
         >>> weft.ops.softplus([100.0]).tolist()
         [100.0]
     """
-    return Softplus.apply(as_tensor(x))
+    return Softplus.of(x)
 
 
 class LogSigmoid(Function):
@@ -190,7 +190,7 @@ def log_sigmoid(x: Any) -> Tensor:
         >>> weft.ops.log_sigmoid([-100.0]).tolist()
         [-100.0]
     """
-    return LogSigmoid.apply(as_tensor(x))
+    return LogSigmoid.of(x)
 
 
 class Softsign(Function):
@@ -233,7 +233,7 @@ def softsign(x: Any) -> Tensor:
         >>> weft.ops.softsign([1.0, -3.0]).tolist()
         [0.5, -0.75]
     """
-    return Softsign.apply(as_tensor(x))
+    return Softsign.of(x)
 
 
 class Silu(Function):
@@ -276,7 +276,7 @@ def silu(x: Any) -> Tensor:
         >>> weft.ops.silu([0.0]).tolist()
         [0.0]
     """
-    return Silu.apply(as_tensor(x))
+    return Silu.of(x)
 
 
 class Mish(Function):
@@ -322,7 +322,7 @@ def mish(x: Any) -> Tensor:
         >>> weft.ops.mish([0.0]).tolist()
         [0.0]
     """
-    return Mish.apply(as_tensor(x))
+    return Mish.of(x)
 
 
 class GeluExact(Function):

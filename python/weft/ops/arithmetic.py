@@ -6,7 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.ops.operands import first_tensor, fit, keep, keep_likes, kept, pair
+from weft.ops.operands import first_tensor, fit, pair
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -33,11 +33,10 @@ __all__ = [
 
 
 class Add(Function):
-    """Saves the shapes and dtypes of its arguments."""
+    """Saves nothing."""
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep_likes(ctx, x1, x2)
         return _C.add(x1, x2)
 
     @staticmethod
@@ -55,15 +54,14 @@ def add(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.add([1.0, 2.0], 3).tolist()
         [4.0, 5.0]
     """
-    return Add.apply(*pair(x1, x2))
+    return Add.of(x1, x2)
 
 
 class Subtract(Function):
-    """Saves the shapes and dtypes of its arguments."""
+    """Saves nothing."""
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep_likes(ctx, x1, x2)
         return _C.subtract(x1, x2)
 
     @staticmethod
@@ -81,7 +79,7 @@ def subtract(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.subtract([1.0, 2.0], [1.0, 1.0]).tolist()
         [0.0, 1.0]
     """
-    return Subtract.apply(*pair(x1, x2))
+    return Subtract.of(x1, x2)
 
 
 class Multiply(Function):
@@ -89,13 +87,12 @@ class Multiply(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1 if ctx.needs_grad[1] else None, x2 if ctx.needs_grad[0] else None)
-        keep_likes(ctx, x1, x2)
+        ctx.save(x1 if ctx.needs_grad[1] else None, x2 if ctx.needs_grad[0] else None)
         return _C.multiply(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy * x2) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, dy * x1) if ctx.needs_grad[1] else None
         return first, second
@@ -109,7 +106,7 @@ def multiply(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.multiply([1.0, 2.0], [[3.0], [4.0]]).tolist()
         [[3.0, 6.0], [4.0, 8.0]]
     """
-    return Multiply.apply(*pair(x1, x2))
+    return Multiply.of(x1, x2)
 
 
 class Divide(Function):
@@ -117,13 +114,12 @@ class Divide(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1 if ctx.needs_grad[1] else None, x2)
-        keep_likes(ctx, x1, x2)
+        ctx.save(x1 if ctx.needs_grad[1] else None, x2)
         return _C.divide(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy / x2) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, -dy * x1 / (x2 * x2)) if ctx.needs_grad[1] else None
         return first, second
@@ -137,7 +133,7 @@ def divide(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.divide([1, 2], 4).tolist()
         [0.25, 0.5]
     """
-    return Divide.apply(*pair(x1, x2))
+    return Divide.of(x1, x2)
 
 
 class FloorDivide(Function):
@@ -156,7 +152,7 @@ def floor_divide(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.floor_divide([7, -7], 2).tolist()
         [3, -4]
     """
-    return FloorDivide.apply(*pair(x1, x2))
+    return FloorDivide.of(x1, x2)
 
 
 class Remainder(Function):
@@ -164,12 +160,12 @@ class Remainder(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.remainder(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, -dy * floor_divide(x1, x2)) if ctx.needs_grad[1] else None
         return first, second
@@ -183,7 +179,7 @@ def remainder(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.remainder([7, -7], 3).tolist()
         [1, 2]
     """
-    return Remainder.apply(*pair(x1, x2))
+    return Remainder.of(x1, x2)
 
 
 class Fmod(Function):
@@ -191,12 +187,12 @@ class Fmod(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.fmod(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, -dy * ops.trunc(x1 / x2)) if ctx.needs_grad[1] else None
         return first, second
@@ -210,7 +206,7 @@ def fmod(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.fmod([7.0, -7.0], 3.0).tolist()
         [1.0, -1.0]
     """
-    return Fmod.apply(*pair(x1, x2))
+    return Fmod.of(x1, x2)
 
 
 class Power(Function):
@@ -218,12 +214,12 @@ class Power(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.power(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = second = None
         if ctx.needs_grad[0]:
             # x ** 0 is flat everywhere, also at 0 where x ** -1 is infinite.
@@ -251,7 +247,7 @@ def power(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.power([1.0, 2.0, 3.0], 2).tolist()
         [1.0, 4.0, 9.0]
     """
-    return Power.apply(*pair(x1, x2))
+    return Power.of(x1, x2)
 
 
 class Maximum(Function):
@@ -259,12 +255,12 @@ class Maximum(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.maximum(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, where(x1 >= x2, dy, 0.0)) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, where(x1 >= x2, 0.0, dy)) if ctx.needs_grad[1] else None
         return first, second
@@ -278,7 +274,7 @@ def maximum(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.maximum([1.0, 5.0], [4.0, 2.0]).tolist()
         [4.0, 5.0]
     """
-    return Maximum.apply(*pair(x1, x2))
+    return Maximum.of(x1, x2)
 
 
 class Minimum(Function):
@@ -286,12 +282,12 @@ class Minimum(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.minimum(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, where(x1 <= x2, dy, 0.0)) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, where(x1 <= x2, 0.0, dy)) if ctx.needs_grad[1] else None
         return first, second
@@ -305,7 +301,7 @@ def minimum(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.minimum([1.0, 5.0], [4.0, 2.0]).tolist()
         [1.0, 2.0]
     """
-    return Minimum.apply(*pair(x1, x2))
+    return Minimum.of(x1, x2)
 
 
 class Arctan2(Function):
@@ -313,12 +309,12 @@ class Arctan2(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.arctan2(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy * x2 / (x1 * x1 + x2 * x2)) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, -dy * x1 / (x1 * x1 + x2 * x2)) if ctx.needs_grad[1] else None
         return first, second
@@ -332,7 +328,7 @@ def arctan2(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.arctan2([0.0, 1.0], [1.0, 0.0]).tolist()
         [0.0, 1.5707963705062866]
     """
-    return Arctan2.apply(*pair(x1, x2))
+    return Arctan2.of(x1, x2)
 
 
 class Hypot(Function):
@@ -340,12 +336,12 @@ class Hypot(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.hypot(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy * x1 / hypot(x1, x2)) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, dy * x2 / hypot(x1, x2)) if ctx.needs_grad[1] else None
         return first, second
@@ -359,7 +355,7 @@ def hypot(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.hypot([3.0], [4.0]).tolist()
         [5.0]
     """
-    return Hypot.apply(*pair(x1, x2))
+    return Hypot.of(x1, x2)
 
 
 class Logaddexp(Function):
@@ -367,12 +363,12 @@ class Logaddexp(Function):
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        keep(ctx, x1, x2)
+        ctx.save(x1, x2)
         return _C.logaddexp(x1, x2)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
-        x1, x2 = kept(ctx)
+        x1, x2 = ctx.saved
         first = fit(ctx, 0, dy * ops.sigmoid(x1 - x2)) if ctx.needs_grad[0] else None
         second = fit(ctx, 1, dy * ops.sigmoid(x2 - x1)) if ctx.needs_grad[1] else None
         return first, second
@@ -386,7 +382,7 @@ def logaddexp(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.logaddexp([1000.0], [-1000.0]).tolist()
         [1000.0]
     """
-    return Logaddexp.apply(*pair(x1, x2))
+    return Logaddexp.of(x1, x2)
 
 
 class Where(Function):
@@ -394,7 +390,6 @@ class Where(Function):
 
     @staticmethod
     def forward(ctx: Any, condition: Any, x1: Any, x2: Any) -> Any:
-        keep_likes(ctx, condition, x1, x2)
         ctx.save(condition)
         return _C.where(condition, x1, x2)
 

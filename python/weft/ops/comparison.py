@@ -6,8 +6,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Function
-from weft.ops.operands import pair
-from weft.tensor import Tensor, as_tensor
+from weft.tensor import Tensor
 
 __all__ = [
     "bitwise_and",
@@ -52,7 +51,7 @@ def equal(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.equal([1.0, 2.0], [1.0, 3.0]).tolist()
         [True, False]
     """
-    return Equal.apply(*pair(x1, x2))
+    return Equal.of(x1, x2)
 
 
 class NotEqual(Function):
@@ -71,7 +70,7 @@ def not_equal(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.not_equal([1.0, 2.0], [1.0, 3.0]).tolist()
         [False, True]
     """
-    return NotEqual.apply(*pair(x1, x2))
+    return NotEqual.of(x1, x2)
 
 
 class Less(Function):
@@ -90,7 +89,7 @@ def less(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.less([1.0, 2.0], [1.0, 3.0]).tolist()
         [False, True]
     """
-    return Less.apply(*pair(x1, x2))
+    return Less.of(x1, x2)
 
 
 class LessEqual(Function):
@@ -109,7 +108,7 @@ def less_equal(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.less_equal([1.0, 2.0], [1.0, 3.0]).tolist()
         [True, True]
     """
-    return LessEqual.apply(*pair(x1, x2))
+    return LessEqual.of(x1, x2)
 
 
 class Greater(Function):
@@ -128,7 +127,7 @@ def greater(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.greater([1.0, 2.0], [1.0, 3.0]).tolist()
         [False, False]
     """
-    return Greater.apply(*pair(x1, x2))
+    return Greater.of(x1, x2)
 
 
 class GreaterEqual(Function):
@@ -147,7 +146,7 @@ def greater_equal(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.greater_equal([1.0, 2.0], [1.0, 3.0]).tolist()
         [True, False]
     """
-    return GreaterEqual.apply(*pair(x1, x2))
+    return GreaterEqual.of(x1, x2)
 
 
 class LogicalAnd(Function):
@@ -166,7 +165,7 @@ def logical_and(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.logical_and([True, True], [True, False]).tolist()
         [True, False]
     """
-    return LogicalAnd.apply(*pair(x1, x2))
+    return LogicalAnd.of(x1, x2)
 
 
 class LogicalOr(Function):
@@ -185,7 +184,7 @@ def logical_or(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.logical_or([True, False], [False, False]).tolist()
         [True, False]
     """
-    return LogicalOr.apply(*pair(x1, x2))
+    return LogicalOr.of(x1, x2)
 
 
 class LogicalXor(Function):
@@ -204,7 +203,7 @@ def logical_xor(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.logical_xor([True, True], [True, False]).tolist()
         [False, True]
     """
-    return LogicalXor.apply(*pair(x1, x2))
+    return LogicalXor.of(x1, x2)
 
 
 class LogicalNot(Function):
@@ -223,7 +222,7 @@ def logical_not(x: Any) -> Tensor:
         >>> weft.ops.logical_not([True, False]).tolist()
         [False, True]
     """
-    return LogicalNot.apply(as_tensor(x))
+    return LogicalNot.of(x)
 
 
 class Isnan(Function):
@@ -242,7 +241,7 @@ def isnan(x: Any) -> Tensor:
         >>> weft.ops.isnan([1.0, float("inf"), float("nan")]).tolist()
         [False, False, True]
     """
-    return Isnan.apply(as_tensor(x))
+    return Isnan.of(x)
 
 
 class Isinf(Function):
@@ -261,7 +260,7 @@ def isinf(x: Any) -> Tensor:
         >>> weft.ops.isinf([1.0, float("inf"), float("nan")]).tolist()
         [False, True, False]
     """
-    return Isinf.apply(as_tensor(x))
+    return Isinf.of(x)
 
 
 class Isfinite(Function):
@@ -280,7 +279,7 @@ def isfinite(x: Any) -> Tensor:
         >>> weft.ops.isfinite([1.0, float("inf"), float("nan")]).tolist()
         [True, False, False]
     """
-    return Isfinite.apply(as_tensor(x))
+    return Isfinite.of(x)
 
 
 class BitwiseAnd(Function):
@@ -299,7 +298,7 @@ def bitwise_and(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.bitwise_and([6], [3]).tolist()
         [2]
     """
-    return BitwiseAnd.apply(*pair(x1, x2))
+    return BitwiseAnd.of(x1, x2)
 
 
 class BitwiseOr(Function):
@@ -318,7 +317,7 @@ def bitwise_or(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.bitwise_or([6], [3]).tolist()
         [7]
     """
-    return BitwiseOr.apply(*pair(x1, x2))
+    return BitwiseOr.of(x1, x2)
 
 
 class BitwiseXor(Function):
@@ -337,7 +336,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.bitwise_xor([6], [3]).tolist()
         [5]
     """
-    return BitwiseXor.apply(*pair(x1, x2))
+    return BitwiseXor.of(x1, x2)
 
 
 class BitwiseLeftShift(Function):
@@ -356,7 +355,7 @@ def bitwise_left_shift(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.bitwise_left_shift([1, 3], 4).tolist()
         [16, 48]
     """
-    return BitwiseLeftShift.apply(*pair(x1, x2))
+    return BitwiseLeftShift.of(x1, x2)
 
 
 class BitwiseRightShift(Function):
@@ -375,7 +374,7 @@ def bitwise_right_shift(x1: Any, x2: Any) -> Tensor:
         >>> weft.ops.bitwise_right_shift([16, -1], 4).tolist()
         [1, -1]
     """
-    return BitwiseRightShift.apply(*pair(x1, x2))
+    return BitwiseRightShift.of(x1, x2)
 
 
 class BitwiseInvert(Function):
@@ -394,7 +393,7 @@ def bitwise_invert(x: Any) -> Tensor:
         >>> weft.ops.bitwise_invert([0, 5]).tolist()
         [-1, -6]
     """
-    return BitwiseInvert.apply(as_tensor(x))
+    return BitwiseInvert.of(x)
 
 
 # Other names of the same functions: NumPy's and the Array API's.

@@ -7,7 +7,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.tensor import Tensor, as_tensor
+from weft.tensor import Tensor
 
 __all__ = [
     "abs",
@@ -54,7 +54,7 @@ def negative(x: Any) -> Tensor:
         >>> weft.ops.negative([1.0, -2.0]).tolist()
         [-1.0, 2.0]
     """
-    return Negative.apply(as_tensor(x))
+    return Negative.of(x)
 
 
 def positive(x: Any) -> Tensor:
@@ -90,7 +90,7 @@ def abs(x: Any) -> Tensor:
         >>> weft.ops.abs([1.0, -2.0]).tolist()
         [1.0, 2.0]
     """
-    return Absolute.apply(as_tensor(x))
+    return Absolute.of(x)
 
 
 class Sign(Function):
@@ -109,7 +109,7 @@ def sign(x: Any) -> Tensor:
         >>> weft.ops.sign([3.0, 0.0, -2.0]).tolist()
         [1.0, 0.0, -1.0]
     """
-    return Sign.apply(as_tensor(x))
+    return Sign.of(x)
 
 
 class Square(Function):
@@ -134,7 +134,7 @@ def square(x: Any) -> Tensor:
         >>> weft.ops.square([3.0, -2.0]).tolist()
         [9.0, 4.0]
     """
-    return Square.apply(as_tensor(x))
+    return Square.of(x)
 
 
 class Sqrt(Function):
@@ -160,7 +160,7 @@ def sqrt(x: Any) -> Tensor:
         >>> weft.ops.sqrt([9.0, 4.0]).tolist()
         [3.0, 2.0]
     """
-    return Sqrt.apply(as_tensor(x))
+    return Sqrt.of(x)
 
 
 class Rsqrt(Function):
@@ -186,7 +186,7 @@ def rsqrt(x: Any) -> Tensor:
         >>> weft.ops.rsqrt([4.0, 16.0]).tolist()
         [0.5, 0.25]
     """
-    return Rsqrt.apply(as_tensor(x))
+    return Rsqrt.of(x)
 
 
 class Reciprocal(Function):
@@ -212,7 +212,7 @@ def reciprocal(x: Any) -> Tensor:
         >>> weft.ops.reciprocal([4, 2]).tolist()
         [0.25, 0.5]
     """
-    return Reciprocal.apply(as_tensor(x))
+    return Reciprocal.of(x)
 
 
 class Exp(Function):
@@ -238,7 +238,7 @@ def exp(x: Any) -> Tensor:
         >>> weft.ops.exp([0.0, 1.0]).tolist()
         [1.0, 2.7182817459106445]
     """
-    return Exp.apply(as_tensor(x))
+    return Exp.of(x)
 
 
 class Exp2(Function):
@@ -264,7 +264,7 @@ def exp2(x: Any) -> Tensor:
         >>> weft.ops.exp2([3.0, -1.0]).tolist()
         [8.0, 0.5]
     """
-    return Exp2.apply(as_tensor(x))
+    return Exp2.of(x)
 
 
 class Expm1(Function):
@@ -290,7 +290,7 @@ def expm1(x: Any) -> Tensor:
         >>> weft.ops.expm1([0.0, 1e-10]).tolist()
         [0.0, 1.000000013351432e-10]
     """
-    return Expm1.apply(as_tensor(x))
+    return Expm1.of(x)
 
 
 class Log(Function):
@@ -315,7 +315,7 @@ def log(x: Any) -> Tensor:
         >>> weft.ops.log([1.0, 0.0]).tolist()
         [0.0, -inf]
     """
-    return Log.apply(as_tensor(x))
+    return Log.of(x)
 
 
 class Log2(Function):
@@ -340,7 +340,7 @@ def log2(x: Any) -> Tensor:
         >>> weft.ops.log2([8.0, 0.5]).tolist()
         [3.0, -1.0]
     """
-    return Log2.apply(as_tensor(x))
+    return Log2.of(x)
 
 
 class Log10(Function):
@@ -365,7 +365,7 @@ def log10(x: Any) -> Tensor:
         >>> weft.ops.log10([1.0, 0.0]).tolist()
         [0.0, -inf]
     """
-    return Log10.apply(as_tensor(x))
+    return Log10.of(x)
 
 
 class Log1p(Function):
@@ -390,7 +390,7 @@ def log1p(x: Any) -> Tensor:
         >>> weft.ops.log1p([0.0, 1e-10]).tolist()
         [0.0, 1.000000013351432e-10]
     """
-    return Log1p.apply(as_tensor(x))
+    return Log1p.of(x)
 
 
 class Erf(Function):
@@ -415,7 +415,7 @@ def erf(x: Any) -> Tensor:
         >>> weft.ops.erf([0.0]).tolist()
         [0.0]
     """
-    return Erf.apply(as_tensor(x))
+    return Erf.of(x)
 
 
 # Other names of the same functions: NumPy's and the Array API's.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft import _C, ops
-from weft.autograd.recording import Node
+from weft import ops
 from weft.tensor import Tensor, as_tensor
 
 _NUMBERS = (float, int, bool)
@@ -35,30 +34,16 @@ def first_tensor(operands: Any) -> Tensor | None:
     return next((x for x in operands if isinstance(x, Tensor)), None)
 
 
-def keep_likes(ctx: Any, *operands: Any) -> None:
-    """Note shapes and dtypes of raw operands, for `fit`."""
-    if type(ctx) is Node:
-        likes = [(x.shape, x.dtype) if type(x) is _C.Tensor else None for x in operands]
-        ctx.likes = likes  # type: ignore[attr-defined]  # forward may set attributes on its ctx
-
-
-def keep(ctx: Any, *operands: Any) -> None:
-    """Save raw operands, of which some may be numbers, for `kept` and `fit`."""
-    if type(ctx) is Node:
-        keep_likes(ctx, *operands)
-        numbers = [None if type(x) is _C.Tensor else x for x in operands]
-        ctx.numbers = numbers  # type: ignore[attr-defined]  # as above
-        ctx.save(*[x if type(x) is _C.Tensor else None for x in operands])
-
-
-def kept(ctx: Any) -> list[Any]:
-    """What `keep` saved: tensors and numbers."""
-    return [n if s is None else s for s, n in zip(ctx.saved, ctx.numbers, strict=True)]
+def operands(*values: Any) -> tuple[Any, ...]:
+    """Values of any kind as operands of one elementwise operation; see `Function.of`."""
+    return pair(*values) if len(values) == 2 else tuple(map(as_tensor, values))
 
 
 def fit(ctx: Any, index: int, gradient: Tensor) -> Tensor:
     """`gradient` summed over the axes that were broadcast, in the dtype of operand `index`."""
-    shape, dtype = ctx.likes[index]
+    if ctx.fits(index, gradient):
+        return gradient
+    shape, dtype = ctx.like(index)
     if gradient.shape != shape:
         gradient = ops.sum_to_shape(gradient, shape)
     return gradient if gradient.dtype == dtype else ops.cast(gradient, dtype)

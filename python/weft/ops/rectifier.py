@@ -117,7 +117,7 @@ def relu6(x: Any) -> Tensor:
         >>> weft.ops.relu6([-1.0, 2.0, 9.0]).tolist()
         [0.0, 2.0, 6.0]
     """
-    return Relu6.apply(as_tensor(x))
+    return Relu6.of(x)
 
 
 class Selu(Function):
@@ -158,7 +158,7 @@ def selu(x: Any) -> Tensor:
         >>> weft.ops.selu([0.0]).tolist()
         [0.0]
     """
-    return Selu.apply(as_tensor(x))
+    return Selu.of(x)
 
 
 class HardSigmoid(Function):
@@ -197,7 +197,7 @@ def hard_sigmoid(x: Any) -> Tensor:
         >>> weft.ops.hard_sigmoid([-3.0, 0.0, 3.0]).tolist()
         [0.0, 0.5, 1.0]
     """
-    return HardSigmoid.apply(as_tensor(x))
+    return HardSigmoid.of(x)
 
 
 class LeakyRelu(Function):
@@ -307,4 +307,4 @@ def step(x: Any) -> Tensor:
         >>> weft.ops.step([-1.0, 0.0, 2.0]).tolist()
         [0.0, 0.0, 1.0]
     """
-    return Step.apply(as_tensor(x))
+    return Step.of(x)

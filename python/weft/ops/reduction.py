@@ -55,7 +55,9 @@ def note_reduction(ctx: Any, x: Any, axes: tuple[int, ...] | None) -> None:
 
 
 def restore_axes(ctx: Any, reduced: Tensor) -> Tensor:
-    """A result of the reduction with its axes back, of length 1."""
+    """A result of the reduction with its axes back, of length 1, so that it broadcasts."""
+    if ctx.axes is None:
+        return reduced  # a single number broadcasts as it is
     return ops.reshape(reduced, kept_shape(ctx.shape, ctx.axes))
 
 

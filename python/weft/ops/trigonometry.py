@@ -6,7 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.tensor import Tensor, as_tensor
+from weft.tensor import Tensor
 
 __all__ = [
     "acos",
@@ -51,7 +51,7 @@ def sin(x: Any) -> Tensor:
         >>> weft.ops.sin([0.0]).tolist()
         [0.0]
     """
-    return Sin.apply(as_tensor(x))
+    return Sin.of(x)
 
 
 class Cos(Function):
@@ -76,7 +76,7 @@ def cos(x: Any) -> Tensor:
         >>> weft.ops.cos([0.0]).tolist()
         [1.0]
     """
-    return Cos.apply(as_tensor(x))
+    return Cos.of(x)
 
 
 class Tan(Function):
@@ -102,7 +102,7 @@ def tan(x: Any) -> Tensor:
         >>> weft.ops.tan([0.0]).tolist()
         [0.0]
     """
-    return Tan.apply(as_tensor(x))
+    return Tan.of(x)
 
 
 class Arcsin(Function):
@@ -127,7 +127,7 @@ def arcsin(x: Any) -> Tensor:
         >>> weft.ops.arcsin([0.0]).tolist()
         [0.0]
     """
-    return Arcsin.apply(as_tensor(x))
+    return Arcsin.of(x)
 
 
 class Arccos(Function):
@@ -152,7 +152,7 @@ def arccos(x: Any) -> Tensor:
         >>> weft.ops.arccos([1.0]).tolist()
         [0.0]
     """
-    return Arccos.apply(as_tensor(x))
+    return Arccos.of(x)
 
 
 class Arctan(Function):
@@ -177,7 +177,7 @@ def arctan(x: Any) -> Tensor:
         >>> weft.ops.arctan([0.0]).tolist()
         [0.0]
     """
-    return Arctan.apply(as_tensor(x))
+    return Arctan.of(x)
 
 
 class Sinh(Function):
@@ -202,7 +202,7 @@ def sinh(x: Any) -> Tensor:
         >>> weft.ops.sinh([0.0]).tolist()
         [0.0]
     """
-    return Sinh.apply(as_tensor(x))
+    return Sinh.of(x)
 
 
 class Cosh(Function):
@@ -227,7 +227,7 @@ def cosh(x: Any) -> Tensor:
         >>> weft.ops.cosh([0.0]).tolist()
         [1.0]
     """
-    return Cosh.apply(as_tensor(x))
+    return Cosh.of(x)
 
 
 class Arcsinh(Function):
@@ -252,7 +252,7 @@ def arcsinh(x: Any) -> Tensor:
         >>> weft.ops.arcsinh([0.0]).tolist()
         [0.0]
     """
-    return Arcsinh.apply(as_tensor(x))
+    return Arcsinh.of(x)
 
 
 class Arccosh(Function):
@@ -277,7 +277,7 @@ def arccosh(x: Any) -> Tensor:
         >>> weft.ops.arccosh([1.0]).tolist()
         [0.0]
     """
-    return Arccosh.apply(as_tensor(x))
+    return Arccosh.of(x)
 
 
 class Arctanh(Function):
@@ -302,7 +302,7 @@ def arctanh(x: Any) -> Tensor:
         >>> weft.ops.arctanh([0.0]).tolist()
         [0.0]
     """
-    return Arctanh.apply(as_tensor(x))
+    return Arctanh.of(x)
 
 
 # Other names of the same functions: NumPy's and the Array API's.

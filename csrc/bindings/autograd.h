@@ -1,0 +1,95 @@
+// What an eager operation does besides its kernel: the state of a `weft.Tensor`, the nodes of the
+// recorded graph (autograd_node.cpp), and `Function.apply` (autograd.cpp). In C++ because all of it
+// runs for every operation; the walk over the nodes is Python, in weft/autograd/engine.py.
+#pragma once
+
+#include "bindings/tensor_object.h"
+
+// After Python.h, which it needs.
+#include <structmember.h>
+
+#include <vector>
+
+namespace weft {
+
+inline bool absent(PyObject* object) { return object == nullptr || object == Py_None; }
+
+// Python's side of this.
+struct Classes {
+  PyTypeObject* tensor;
+  PyTypeObject* node;
+  PyObject* operands;
+};
+const Classes& classes();
+
+inline pybind11::object attribute(PyObject* object, const char* name) {
+  return pybind11::handle(object).attr(name);
+}
+
+template <int (*kClear)(PyObject*)>
+void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  kClear(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+template <class Function>
+PyCFunction method(Function* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
+}
+
+struct TensorState {
+  PyObject_HEAD PyObject* data;  // the raw tensor
+  PyObject* grad;                // the gradient added by `backward`
+  PyObject* node;                // the operation that made it
+  PyObject* severed;             // (operation without gradient that cut its history, the reason)
+  PyObject* view_version;        // of the storage, when a recorded view was taken
+  int index;                     // which of the node's outputs it is
+  bool requires_grad;
+};
+extern PyTypeObject* tensor_base;
+
+inline TensorState* state_in(PyObject* object) {
+  return PyObject_TypeCheck(object, tensor_base) ? reinterpret_cast<TensorState*>(object) : nullptr;
+}
+// What is in `_data`, which a subclass may compute. A new reference.
+PyObject* data_of(TensorState* state);
+// A `weft.Tensor` around what an operation returned, without history.
+TensorState* new_tensor(PyObject* data);
+
+struct Kept {
+  PyObject* source;  // a weft.Tensor, a raw tensor, a number, or null for None
+  int64_t version;
+};
+struct Like {  // of an argument; no dtype counts for what is no tensor
+  Shape shape;
+  DType dtype = DType::float32;
+};
+
+struct NodeState {
+  PyObject_HEAD PyObject* function;
+  PyObject* needs_grad;     // tuple of bool, one per argument
+  PyObject* edges;          // tuple: (node, output), (leaf, None) or None
+  PyObject* hooks;          // of outputs, by number
+  PyObject* outputs;        // raw, when `kept` has one of them; a tensor would be a cycle
+  PyObject* const* args;    // while `forward` runs: what `apply` was given,
+  PyObject* const* arrays;  // and the same with tensors unwrapped
+  int64_t sequence;
+  int num_outputs;
+  bool freed;
+  std::vector<Kept> kept;
+  std::vector<Like> likes;
+};
+
+inline NodeState* node_in(PyObject* self) { return reinterpret_cast<NodeState*>(self); }
+PyTypeObject* make_node_base();
+PyObject* make_node(PyTypeObject* type, PyObject* = nullptr, PyObject* = nullptr);
+
+// Notes of every argument where its gradient goes, and what `fits` compares.
+void connect(NodeState* node, PyObject* const* args, PyObject* const* arrays, Py_ssize_t count);
+// The tensor of output number `index`.
+PyObject* wrap(NodeState* node, int index, PyObject* data);
+
+}  // namespace weft
