@@ -46,6 +46,20 @@ LAYOUTS = {
     "nt": lambda a, b: (a, weft.transpose(b)),
     "tt": lambda a, b: (weft.transpose(a), weft.transpose(b)),
 }
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((64, 96), (1, 0)), ((2, 64, 3, 32), (0, 2, 3, 1))], ids=str
+)
+def test_transposed_copies(shape, axes, dtype):
+    x = on_sim(*shape, dtype=dtype)
+    counts = counts_of(lambda: weft.copy(weft.transpose(x, axes)))
+    require_coalesced(counts, "transpose_kernel")
+    require_conflict_free(counts, "transpose_kernel")
+    assert counts.of("transpose_kernel", memory="shared")
+
+
 FLOAT32_VARIANTS = ["simt_32x32", "simt_64x64", "simt_128x128"]
 
 

@@ -98,3 +98,20 @@ def test_wrong_calls_explain_themselves(case, bad, gpu):
         case.op(*args, **kwargs)
         # What only the values show is raised when work on the device is waited for.
         weft._C.synchronize(gpu)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((33, 70), (1, 0)),
+        ((1, 200, 17), (0, 2, 1)),
+        ((3, 40, 2, 35), (3, 0, 2, 1)),
+        ((16, 5), (1, 0)),
+    ],
+    ids=str,
+)
+def test_transposed_copies_of_odd_sizes(shape, axes, dtype, gpu):
+    x = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    y = weft.copy(weft.transpose(weft.tensor(x), axes))
+    np.testing.assert_array_equal(y.numpy(), x.transpose(axes))

@@ -2,6 +2,7 @@
 #include "ops/cast.h"
 
 #include "cuda/elementwise.h"
+#include "cuda/transpose.h"
 
 namespace weft::WEFT_GPU {
 namespace {
@@ -53,6 +54,8 @@ __global__ void __launch_bounds__(kThreads)
 template <class From, class To>
 void launch_cast(const Operand& x, const Operand& y) {
   const Loop loop = make_loop({&x, &y});
+  if constexpr (std::is_same_v<From, To>)
+    if (transpose(loop, x.as<From>(), y.as<To>())) return;
   const bool dense = loop.ndim == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1;
   constexpr uint32_t kWidth = 16 / (sizeof(From) > sizeof(To) ? sizeof(From) : sizeof(To));
   for (const Piece<2>& piece : pieces_of<2>(loop)) {
