@@ -1,14 +1,17 @@
-"""What happens around a layer's `build`."""
+"""What happens around a layer's `build` and `call`."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from weft import placement
-from weft.device import chosen_device, current_device, is_gpu, working_on
-from weft.layers.calls import calls, explain
+from weft.device import chosen_device, current_device, device, is_gpu, working_on
+from weft.layers.calls import answer_as_meta, argument_shapes, calls, explain
+from weft.layers.tracking import meant_to_train
+from weft.variable import Variable
 
 if TYPE_CHECKING:
     from weft.layers.layer import Layer
@@ -54,3 +57,52 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
                 calls.stack.pop()
 
     return wrapped
+
+
+def build_for(layer: Layer, args: Any, kwargs: Any) -> None:
+    """Build a layer for the arguments of its first call."""
+    names = [p.name for p in layer._call_parameters]
+    shapes = argument_shapes({**dict(zip(names, args, strict=False)), **kwargs})
+    wanted = [p for p in inspect.signature(layer.build).parameters if p != "self"]
+    home = placement.gpu_among(args)
+    if home is not None:
+        # The weights go to where the first data are.
+        with device(home):
+            _build_for_shapes(layer, wanted, shapes)
+    else:
+        _build_for_shapes(layer, wanted, shapes)
+
+
+def _build_for_shapes(layer: Layer, wanted: list[str], shapes: dict[str, Any]) -> None:
+    if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
+        layer.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
+    else:
+        layer.build(next(iter(shapes.values()), None))
+
+
+def call_aside(layer: Layer, args: Any, kwargs: Any) -> Any:
+    """`call` for shapes only, or with weights cast to the dtype of the computation."""
+    own = layer._own_variables()
+    if calls.twins is not None:
+        answer_as_meta(own)
+    cast: dict[str, Any] = {}
+    dtype = layer.compute_dtype
+    if dtype is not layer.variable_dtype:
+        for key, value in layer.__dict__.items():
+            if isinstance(value, Variable) and _casts(value):
+                cast[key] = value
+    try:
+        for key, value in cast.items():
+            layer.__dict__[key] = value.astype(dtype)
+        if calls.trace is not None:
+            from weft.models.cost import traced_call
+
+            return traced_call(calls.trace, layer, lambda: layer.call(*args, **kwargs))
+        return layer.call(*args, **kwargs)
+    finally:
+        layer.__dict__.update(cast)
+
+
+def _casts(variable: Variable) -> bool:
+    """Whether a weight answers in the dtype of the computation; running statistics do not."""
+    return variable.autocast and variable.dtype.is_floating and meant_to_train(variable)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from weft.layers.calls import flatten, shown
+
+if TYPE_CHECKING:
+    from weft.layers.layer import Layer
 
 AXES_OF_RANK = {
     3: "(batch, steps, channels)",
@@ -135,3 +140,18 @@ class InputSpec:
 
 def _named(rank: int) -> str:
     return f" {AXES_OF_RANK[rank]}" if rank in AXES_OF_RANK else ""
+
+
+def check_inputs(layer: Layer, specs: InputSpec | list[InputSpec], args: Any) -> None:
+    """Raise a ValueError that explains an input the layer does not accept."""
+    if isinstance(specs, InputSpec):
+        shape = getattr(args[0], "shape", None) if args else None
+        if shape is not None:
+            if not specs.accepts(shape):
+                raise ValueError(specs.explain(shown(shape)))
+            layer._accepted = (specs, shape)
+        return
+    values = flatten(args[0]) if args else []
+    for spec, value in zip(specs, values, strict=False):
+        if spec is not None and not spec.accepts(value.shape):
+            raise ValueError(spec.explain(shown(value.shape)))

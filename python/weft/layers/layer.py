@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-import warnings
 from typing import Any
 
 import numpy as np
 
 from weft import _C, constraints, initializers, placement, regularizers
-from weft.device import device, working_on
+from weft.device import working_on
 from weft.dtype_policies import DTypePolicy, get_policy
 from weft.dtypes import as_dtype
 from weft.errors import nearest
@@ -21,11 +20,9 @@ from weft.layers.arguments import (
     serialized_arguments,
     unknown_arguments,
 )
-from weft.layers.building import building
+from weft.layers.building import build_for, building, call_aside
 from weft.layers.calls import (
     Symbolic,
-    answer_as_meta,
-    argument_shapes,
     calls,
     explain,
     flatten,
@@ -33,11 +30,10 @@ from weft.layers.calls import (
     map_shapes,
     map_structure,
     shapes_of,
-    shown,
 )
-from weft.layers.input_spec import InputSpec
-from weft.layers.masks import attach, masks_of
-from weft.layers.tracking import Tracking, meant_to_train
+from weft.layers.input_spec import InputSpec, check_inputs
+from weft.layers.masks import masks_of, pass_masks
+from weft.layers.tracking import Tracking
 from weft.lookup import snake_case, unique_name
 from weft.programs.recording import BOOKKEEPING as _BOOKKEEPING
 from weft.programs.recording import note_attribute
@@ -326,7 +322,7 @@ class Layer(Tracking):
             if specs is not None and not (
                 isinstance(x, Tensor) and self._accepted == (specs, x._data.shape)
             ):
-                self._check_inputs(specs, args)
+                check_inputs(self, specs, args)
             if self._training_parameter is not None or "training" in kwargs:
                 self._pass_training(kwargs)
             if masks is not None and self._takes_mask:
@@ -334,9 +330,9 @@ class Layer(Tracking):
             if twins is None and not policy.mixed:
                 outputs = self.call(*args, **kwargs)
             else:
-                outputs = self._call_aside(args, kwargs)
+                outputs = call_aside(self, args, kwargs)
             if masks is not None or self._makes_masks:
-                self._pass_masks(args, masks, outputs)
+                pass_masks(self, args, masks, outputs)
             if self.activity_regularizer is not None:
                 self._regularize_activity(outputs)
         except Exception as error:
@@ -358,16 +354,6 @@ class Layer(Tracking):
         calls.training = training
         if parameter is not None:
             kwargs["training"] = bool(training)
-
-    def _pass_masks(self, args: Any, masks: Any, outputs: Any) -> None:
-        if self.supports_masking:
-            attach(self.compute_mask(args[0] if args else None, masks), outputs)
-        else:
-            warnings.warn(
-                f"layer {self.name!r} ({type(self).__name__}) does not support masks, so the mask "
-                "of its input ends here: layers behind it and the loss count all steps",
-                stacklevel=3,
-            )
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, (bool, int, float, str, bytes)) or value is None:
@@ -394,59 +380,9 @@ class Layer(Tracking):
         )
 
     def _build_for(self, args: Any, kwargs: Any) -> None:
-        names = [p.name for p in self._call_parameters]
-        shapes = argument_shapes({**dict(zip(names, args, strict=False)), **kwargs})
-        wanted = [p for p in inspect.signature(self.build).parameters if p != "self"]
-        home = placement.gpu_among(args)
-        if home is not None:
-            # The weights go to where the first data are.
-            with device(home):
-                self._build_shapes_for(wanted, shapes)
-        else:
-            self._build_shapes_for(wanted, shapes)
-
-    def _build_shapes_for(self, wanted: list[str], shapes: dict[str, Any]) -> None:
-        if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
-            self.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
-        else:
-            self.build(next(iter(shapes.values()), None))
+        build_for(self, args, kwargs)
 
     _accepted: tuple[InputSpec, tuple[int, ...]] | None = None  # by the last check
-
-    def _check_inputs(self, specs: InputSpec | list[InputSpec], args: Any) -> None:
-        if isinstance(specs, InputSpec):
-            shape = getattr(args[0], "shape", None) if args else None
-            if shape is not None:
-                if not specs.accepts(shape):
-                    raise ValueError(specs.explain(shown(shape)))
-                self._accepted = (specs, shape)
-            return
-        values = flatten(args[0]) if args else []
-        for spec, value in zip(specs, values, strict=False):
-            if spec is not None and not spec.accepts(value.shape):
-                raise ValueError(spec.explain(shown(value.shape)))
-
-    def _call_aside(self, args: Any, kwargs: Any) -> Any:
-        """`call` for shapes only, or with weights cast to the dtype of the computation."""
-        own = self._own_variables()
-        if calls.twins is not None:
-            answer_as_meta(own)
-        cast: dict[str, Any] = {}
-        dtype = self.compute_dtype
-        if dtype is not self.variable_dtype:
-            for key, value in self.__dict__.items():
-                if isinstance(value, Variable) and _casts(value):
-                    cast[key] = value
-        try:
-            for key, value in cast.items():
-                self.__dict__[key] = value.astype(dtype)
-            if calls.trace is not None:
-                from weft.models.cost import traced_call
-
-                return traced_call(calls.trace, self, lambda: self.call(*args, **kwargs))
-            return self.call(*args, **kwargs)
-        finally:
-            self.__dict__.update(cast)
 
     def _regularize_activity(self, outputs: Any) -> None:
         assert self.activity_regularizer is not None
@@ -554,11 +490,6 @@ class Layer(Tracking):
 
 def _blank(cls: type) -> Any:
     return object.__new__(cls)
-
-
-def _casts(variable: Variable) -> bool:
-    """Whether a weight answers in the dtype of the computation; running statistics do not."""
-    return variable.autocast and variable.dtype.is_floating and meant_to_train(variable)
 
 
 def _holds_numbers(value: Any) -> bool:

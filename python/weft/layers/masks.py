@@ -6,10 +6,14 @@ in models of any kind.
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import TYPE_CHECKING, Any
 
 from weft.layers.calls import flatten, map_structure
 from weft.tensor import Tensor
+
+if TYPE_CHECKING:
+    from weft.layers.layer import Layer
 
 
 def masks_of(value: Any) -> Any:
@@ -28,3 +32,15 @@ def attach(masks: Any, outputs: Any) -> None:
     for mask, output in zip(flatten(masks), flatten(outputs), strict=False):
         if mask is not None and isinstance(output, Tensor) and output._mask is None:
             output._mask = mask
+
+
+def pass_masks(layer: Layer, args: Any, masks: Any, outputs: Any) -> None:
+    """Give the outputs of a call the masks that the layer makes of those of its inputs."""
+    if layer.supports_masking:
+        attach(layer.compute_mask(args[0] if args else None, masks), outputs)
+    else:
+        warnings.warn(
+            f"layer {layer.name!r} ({type(layer).__name__}) does not support masks, so the mask "
+            "of its input ends here: layers behind it and the loss count all steps",
+            stacklevel=3,
+        )
