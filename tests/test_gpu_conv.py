@@ -1,10 +1,12 @@
 """Convolution and pooling on a GPU, where kernels choose by shape: the results of the CPU."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import weft
-from weft import _C
+from weft import _C, kernels
 
 # x, (R, S), filters, strides, padding, dilation, groups; and which path of csrc/cuda it takes
 SHAPES = {
@@ -86,6 +88,157 @@ def test_addresses_that_no_vector_may_have(name, gpu):
 def test_results_have_the_same_bits_on_every_run(name, gpu):
     first, second = (convolutions(name, "float32", gpu) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+# What only tensor cores distinguish: how many channels and filters a copy takes.
+TENSOR_CORE_SHAPES = {
+    name: shape for name, shape in SHAPES.items() if shape[-1] == 1 and name != "large tile"
+} | {
+    "16-byte copies": ((2, 7, 9, 16), (3, 2), 24, (2, 1), (1, 1, 0, 2), (1, 2), 1),
+    "several steps of k, no edges": ((1, 8, 8, 64), (1, 1), 64, (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "copies of words": ((2, 5, 7, 6), (3, 3), 10, (1, 2), (2, 1, 1, 0), (1, 1), 1),
+    "16-byte copies of x alone": ((1, 6, 9, 8), (3, 3), 21, (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    "several tiles": ((3, 9, 11, 24), (3, 3), 136, (2, 2), (1, 1, 1, 1), (1, 1), 1),
+}
+# What factors are rounded to; bfloat16 as a precision is float32 in memory.
+EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "tf32": 2.0**-10, "float32": 2.0**-23}
+
+
+@pytest.fixture
+def precision():
+    """Sets what float32 products may be computed in; takes it back in the end."""
+
+    def choose(name):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            weft.set_matmul_precision(name)
+
+    yield choose
+    weft.set_matmul_precision("float32")
+
+
+def rounded_convolutions(shape, dtype, device, relu=True):
+    """Forward and both gradients, what they should be, and the sums of their terms' magnitudes."""
+    x_shape, window, filters, *options = shape
+    w_shape = (*window, x_shape[3] // options[-1], filters)
+    there = [values(s, "float32", device, True) for s in (x_shape, w_shape, (filters,))]
+    x, w, bias = (_C.cast(t, dtype) for t in there)
+    y = _C.conv2d(x, w, bias, *options, relu)
+    dy = _C.cast(values(tuple(y.shape), "float32", device, True), dtype)
+    dx = _C.conv2d_backward_input(dy, w, x_shape, *options)
+    dw = _C.conv2d_backward_weight(x, dy, w_shape, *options)
+    assert {str(t.dtype) for t in (y, dx, dw)} == {dtype}
+    results = [weft.Tensor(_C.cast(t, "float64")).numpy() for t in (y, dx, dw)]
+
+    exact = [weft.Tensor(_C.cast(t, "float64")).numpy() for t in (x, w, bias, dy)]
+    both = []
+    for factors in (exact, [np.abs(a) for a in exact]):
+        x, w, bias, dy = (weft.tensor(a, device="cpu")._data for a in factors)
+        both.append(
+            [
+                weft.Tensor(t).numpy()
+                for t in (
+                    _C.conv2d(x, w, bias, *options, relu),
+                    _C.conv2d_backward_input(dy, w, x_shape, *options),
+                    _C.conv2d_backward_weight(x, dy, w_shape, *options),
+                )
+            ]
+        )
+    return results, *both
+
+
+def check_rounded(shape, dtype, device, factor=None):
+    """The error is that of rounding the factors, of float32 sums, and of rounding the result."""
+    (n, h, w, channels), window, filters, *_ = shape
+    terms = max(n * h * w, window[0] * window[1] * max(channels, filters))
+    for mine, exact, scale in zip(*rounded_convolutions(shape, dtype, device), strict=True):
+        assert mine.shape == exact.shape
+        allowed = (terms + 2) * EPS["float32"] * scale + 0.51 * EPS[dtype] * np.abs(exact)
+        if factor is not None:
+            allowed += EPS[factor] * 1.01 * scale
+        allowed += 2.0**-24 * (dtype == "float16")  # its results may be subnormal
+        assert (np.abs(mine - exact) <= allowed).all(), (dtype, np.abs(mine - exact).max())
+
+
+# The large tile where the small one has shown that the indices are right: every kind of copy.
+LARGE_TILES = ["scalar loads", "k split", "phases by dilation", "copies of words", "several tiles"]
+
+
+@pytest.mark.parametrize(
+    "name, variant",
+    [(name, "mma_64x64") for name in TENSOR_CORE_SHAPES]
+    + [(name, "mma_128x128") for name in LARGE_TILES],
+)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "tf32"])
+def test_tensor_cores_round_factors_and_results_alone(name, dtype, variant, gpu, precision):
+    with kernels.conv2d.use(variant):
+        if dtype == "tf32":
+            precision("tf32")
+            check_rounded(TENSOR_CORE_SHAPES[name], "float32", gpu, "tf32")
+        else:
+            check_rounded(TENSOR_CORE_SHAPES[name], dtype, gpu)
+
+
+@pytest.mark.parametrize("name", ["groups", "groups, scalar", "depthwise", "one channel"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_without_tensor_cores(name, dtype, gpu):
+    check_rounded(SHAPES[name], dtype, gpu)
+    with kernels.conv2d.use("simt"):
+        check_rounded(SHAPES[name], dtype, gpu)
+
+
+def test_precision_of_float32(gpu, precision):
+    shape, errors = TENSOR_CORE_SHAPES["several tiles"], {}
+
+    def plain():  # groups, and ordinary units by name, keep float32
+        with kernels.conv2d.use("simt"):
+            named = rounded_convolutions(shape, "float32", gpu)[0]
+        return named + rounded_convolutions(SHAPES["groups"], "float32", gpu)[0]
+
+    expected = plain()
+    for name in ("float32", "tf32", "bfloat16"):
+        precision(name)
+        check_rounded(shape, "float32", gpu, name)
+        results, exact, _ = rounded_convolutions(shape, "float32", gpu)
+        errors[name] = [np.abs(a - b).max() for a, b in zip(results, exact, strict=True)]
+        assert all(np.array_equal(a, b) for a, b in zip(plain(), expected, strict=True))
+    for i in range(3):
+        assert 8 * errors["float32"][i] < errors["tf32"][i] < errors["bfloat16"][i] / 2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "tf32"])
+def test_tensor_cores_give_the_same_bits_on_every_run(dtype, gpu, precision):
+    precision("tf32")
+    for name in ("k split", "pixels split"):
+        stored = dtype if dtype == "float16" else "float32"
+        first, second = (rounded_convolutions(SHAPES[name], stored, gpu)[0] for _ in range(2))
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_nan_goes_through_a_relu(gpu):
+    x = np.ones((1, 4, 4, 8), "float32")
+    x[0, 1, 1, 3] = np.nan
+    w = weft.ones((3, 3, 8, 4), dtype="bfloat16", device=gpu)
+    y = weft.ops.conv2d(weft.tensor(x, device=gpu).astype("bfloat16"), w, activation="relu")
+    assert np.isnan(y.astype("float32").numpy()).all()
+
+
+def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu, precision):
+    names = [v.name for v in kernels.conv2d.variants()]
+    assert names[0] == "automatic" and len(set(names)) == len(names) > 1
+    with pytest.raises(ValueError, match=r"conv2d: unknown variant 'simd'.*'simt'"):
+        kernels.conv2d.use("simd")
+    x, w = weft.ones((1, 4, 4, 4), device=gpu), weft.ones((2, 2, 4, 4), device=gpu)
+    with kernels.conv2d.use("mma_64x64"):
+        with pytest.raises(ValueError, match=r"set_matmul_precision\('tf32'\) has to allow"):
+            weft.ops.conv2d(x, w)
+        with pytest.raises(ValueError, match="no kernel for float64"):
+            weft.ops.conv2d(x.astype("float64"), w.astype("float64"))
+        precision("tf32")
+        with pytest.raises(ValueError, match="it has no groups"):
+            weft.ops.conv2d(x, w[:, :, :2], groups=2)
+        assert (weft.ops.conv2d(x, w).numpy() == 16).all()
+    assert _C.conv2d_variant() == "automatic"
 
 
 # x, window, strides, padding

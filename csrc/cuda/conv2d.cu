@@ -1,35 +1,25 @@
 // Convolution of NHWC images: which kernels run, and how they are started.
 //
-// Groups of one channel run in conv2d_depthwise.h, everything else as implicit products of matrices
-// in conv2d_gemm.h. The gradient of the input with stride > 1 falls apart into stride_h x stride_w
-// phases, each a correlation of dy with part of the weights; several phases share a launch. The
-// gradient of the weights is split along the pixels where its tiles would not fill the device, and
-// conv2d_partial.h adds up the parts in a fixed order.
+// Groups of one channel run in conv2d_depthwise.h, everything else as implicit products of
+// matrices: halves, and float32 that may be rounded to tf32, on tensor cores (conv2d_mma.cu), the
+// rest on ordinary units (conv2d_simt.cu). The gradient of the input with stride > 1 falls apart
+// into stride_h x stride_w phases, each a correlation of dy with part of the weights; several
+// phases share a launch. The gradient of the weights is split along the pixels where its tiles
+// would not fill the device, and conv2d_partial.h adds up the parts in a fixed order.
 #include "ops/conv2d.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <limits>
 #include <numeric>
 
 #include "cuda/conv2d_depthwise.h"
-#include "cuda/conv2d_gemm.h"
+#include "cuda/conv2d_launch.h"
 #include "cuda/target.h"
 
 namespace weft::WEFT_GPU {
 namespace {
 
-constexpr int64_t kMaxGridZ = 65535;
-
 Divisor divisor(int64_t d) { return Divisor(static_cast<uint32_t>(std::max<int64_t>(d, 1))); }
-
-// Whether every operand can be read by vectors along its channels.
-template <class T>
-bool is_wide(const Conv2dParams& p, std::initializer_list<const void*> operands) {
-  bool wide = p.group_inputs() * sizeof(T) % 16 == 0 && p.group_outputs() * sizeof(T) % 16 == 0;
-  for (const void* data : operands) wide &= reinterpret_cast<uintptr_t>(data) % 16 == 0;
-  return wide;
-}
 
 // Kernels count k, and the rows and columns of weights, in 32 bits.
 void check_depth(const Conv2dParams& p) {
@@ -41,95 +31,58 @@ void check_depth(const Conv2dParams& p) {
         p.group_outputs(), " filters are too large for a GPU, whose kernels count up to 2^31");
 }
 
+[[noreturn]] void refuse(const Conv2dParams& p, const char* why) {
+  fail(ErrorKind::value, "conv2d: the variant '", name(p.variant), "' cannot be used here: ", why,
+       "; leave the choice to weft with weft.kernels.conv2d.use('automatic')");
+}
+
+// Tensor cores multiply halves, and float32 where it may be rounded to tf32.
+bool on_tensor_cores(const Conv2dParams& p, DType dtype) {
+  if (p.variant == Conv2dVariant::simt) return false;
+  const bool rounded = dtype == DType::float32 && p.precision == MatmulPrecision::tf32;
+  if (p.variant != Conv2dVariant::automatic) {
+    if (p.groups > 1) refuse(p, "it has no groups");
+    if (dtype == DType::float64) refuse(p, "it has no kernel for float64");
+    if (dtype == DType::float32 && !rounded)
+      refuse(p, "it rounds float32 to tf32, which weft.set_matmul_precision('tf32') has to allow");
+    return true;
+  }
+  // Those without tiles are bound by memory, and exact in the time of reading it.
+  return is_half(dtype) || (rounded && p.groups == 1 && !is_depthwise(p));
+}
+
+// How rows of so many channels are aligned.
+int alignment_of(const Operand& x, int64_t channels) {
+  return row_alignment(x.data, channels * static_cast<int64_t>(itemsize(x.dtype)));
+}
+
 // ---- forward and backward input -----------------------------------------------------------------
 
-// Where tiles are too few for the device, and k is long: blocks that share a tile.
-template <class T, class Shape>
-DeviceScratch<T> split_correlation(Correlation<T>& g, int64_t blocks, int& parts) {
-  // At least half a wave of blocks, each of which does far more than write its tile.
-  constexpr int64_t kWanted = kManyBlocks / 2, kLeastDepth = 192;
-  int row_taps = 0, column_taps = 0;  // of the phase that has most
-  for (int i = 0; i < g.row_phases; i++) row_taps = std::max(row_taps, g.rows[i].taps);
-  for (int i = 0; i < g.column_phases; i++) column_taps = std::max(column_taps, g.columns[i].taps);
-  const int64_t depth = int64_t{row_taps} * column_taps * g.inputs;
-  const bool split = g.writes_all && blocks <= kWanted / 2;
-  const int64_t wanted = !split ? 1 : parts_of(depth, blocks, kLeastDepth, kWanted);
-  const int64_t least = std::max<int64_t>(ceil_div(depth, wanted), 1);
-  const int64_t per_part = ceil_div(least, Shape::kDepth) * Shape::kDepth;
-  parts = wanted == 1 ? 1 : static_cast<int>(ceil_div(depth, per_part));
-  g.k_per_part = parts == 1 ? std::numeric_limits<int32_t>::max() : static_cast<int>(per_part);
-  g.part_size = g.N * g.out_h * g.out_w * g.y_pixel;
-  return DeviceScratch<T>(parts == 1 ? 0 : parts * g.part_size);
-}
-
-template <class T, class Shape, int kWidth, bool kTurned, int kBlocksPerSm>
-void launch_correlation(Correlation<T> g, int64_t pixels, int64_t groups) {
-  g.tiles_n = static_cast<int>(ceil_div(g.outputs, Shape::kTileN));
-  const int64_t phases = int64_t{g.row_phases} * g.column_phases;
-  const int64_t tiles = ceil_div(pixels, Shape::kTileM) * g.tiles_n;
-  int parts = 1;
-  const DeviceScratch<T> scratch = split_correlation<T, Shape>(g, tiles * phases * groups, parts);
-  T* const y = g.y;
-  const PartialEpilogue<T> epilogue{g.bias, PixelDivisor(g.y_pixel), g.relu};
-  if (parts > 1) g.y = scratch.get(), g.bias = nullptr, g.relu = false;
-  const int64_t most = kMaxGridZ / phases;
-  for (int64_t first = 0; first < groups; first += most) {
-    g.first_group = static_cast<int>(first);
-    g.groups = static_cast<int>(std::min(most, groups - first));
-    gpu::launch(correlate_kernel<T, Shape, kWidth, kTurned, kBlocksPerSm>,
-                dim3(static_cast<uint32_t>(tiles), static_cast<uint32_t>(parts),
-                     static_cast<uint32_t>(phases * g.groups)),
-                dim3(Shape::kThreads), 0, stream(), g);
-  }
-  if (parts > 1) sum_parts(scratch.get(), y, g.part_size, parts, epilogue);
-}
-
-using Large = SimtShape<float, 128, 64, 8, 8, 8>;
-using Medium = SimtShape<float, 64, 64, 16, 8, 4>;
-using Narrow = SimtShape<float, 128, 32, 16, 8, 4>;
-using Double = SimtShape<double, 64, 64, 8, 8, 4>;
-
-// pixels: of the largest phase.
-template <bool kTurned>
-void correlate(const Correlation<float>& g, int64_t pixels, int64_t groups, bool wide) {
-  if (!wide) return launch_correlation<float, Narrow, 1, kTurned, 4>(g, pixels, groups);
-  if (g.outputs <= 32) return launch_correlation<float, Narrow, 4, kTurned, 4>(g, pixels, groups);
-  const int64_t phases = int64_t{g.row_phases} * g.column_phases;
-  const int64_t large = ceil_div(pixels, 128) * ceil_div(g.outputs, 64) * groups * phases;
-  constexpr int64_t kFilled = 396;  // three blocks on each of the largest GPU's processors
-  if (large >= kFilled) return launch_correlation<float, Large, 4, kTurned, 3>(g, pixels, groups);
-  launch_correlation<float, Medium, 4, kTurned, 4>(g, pixels, groups);
-}
-template <bool kTurned>
-void correlate(const Correlation<double>& g, int64_t pixels, int64_t groups, bool wide) {
-  if (wide)
-    launch_correlation<double, Double, 2, kTurned, 3>(g, pixels, groups);
-  else
-    launch_correlation<double, Double, 1, kTurned, 3>(g, pixels, groups);
+void correlate(const Conv2dParams& p, const CorrelationProblem& problem, const Correlation& g) {
+  if (on_tensor_cores(p, problem.dtype)) return correlate_mma(problem, g);
+  correlate_simt(problem, g);
 }
 
 // What forward and backward input have in common: channels of a group, and a launch of one phase.
-template <class T>
-Correlation<T> make_correlation(const Conv2dParams& p, const WindowAxis& h, const WindowAxis& w,
-                                const T* x, const T* weights, T* y, bool wide) {
-  Correlation<T> g{};
-  g.x = x;
-  g.y = y;
+Correlation make_correlation(const Conv2dParams& p, const WindowAxis& h, const WindowAxis& w,
+                             const Operand& x, const Operand& weights, const Operand& y) {
+  Correlation g{};
+  g.x = x.data;
+  g.y = y.data;
+  g.y_is_sum = y.dtype != x.dtype;
   g.N = p.N;
   g.writes_all = true;
   g.row_phases = g.column_phases = 1;
   g.step_h = g.step_w = g.out_step_h = g.out_step_w = 1;
   g.taps.dilation_h = h.dilation;
   g.taps.dilation_w = w.dilation;
-  g.weights.data = weights;
-  g.weights.alignment = wide ? 16 : static_cast<int>(sizeof(T));
-  g.y_alignment = g.weights.alignment;
+  g.weights.data = weights.data;
+  g.weights.alignment = alignment_of(weights, p.group_outputs());
   g.group_weights = p.group_outputs();
   return g;
 }
 
-template <class T>
-void set_channels(Correlation<T>& g, int64_t inputs, int64_t outputs, int64_t groups) {
+void set_channels(Correlation& g, int64_t inputs, int64_t outputs, int64_t groups) {
   g.inputs = static_cast<int>(inputs);
   g.outputs = static_cast<int>(outputs);
   g.x_pixel = inputs * groups;
@@ -139,18 +92,14 @@ void set_channels(Correlation<T>& g, int64_t inputs, int64_t outputs, int64_t gr
   g.taps.row_step = int64_t{g.taps.dilation_h} * g.taps.W * g.x_pixel;
 }
 
-template <class T>
-void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
-  const T *x = operands[0].as<T>(), *weights = operands[1].as<T>();
-  const T* const bias = operands[2].present ? operands[2].as<T>() : nullptr;
-  T* const y = operands[3].as<T>();
-  check_depth(p);
-  if (is_depthwise(p)) return depthwise_forward(p, x, weights, bias, y);
-  const bool wide = is_wide<T>(p, {x, weights, y});
+void forward_tiles(const Conv2dParams& p, const Operand* operands) {
+  const Operand &x = operands[0], &weights = operands[1], &bias = operands[2], &y = operands[3];
   const WindowAxis h = rows_of(p), w = columns_of(p);
-  Correlation<T> g = make_correlation(p, h, w, x, weights, y, wide);
-  g.bias = bias;
+  Correlation g = make_correlation(p, h, w, x, weights, y);
+  g.bias = bias.present ? bias.data : nullptr;
   g.relu = p.relu;
+  g.x_alignment = alignment_of(x, p.group_inputs());
+  g.y_alignment = alignment_of(y, p.group_outputs());
   g.taps.H = h.size, g.taps.W = w.size;
   g.step_h = h.stride, g.step_w = w.stride;
   g.out_h = h.count, g.out_w = w.count;
@@ -159,7 +108,7 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
   g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), PixelDivisor(w.count)};
   g.weights.outer_stride = 1;
   g.weights.k_stride = p.K;
-  correlate<false>(g, p.N * p.P * p.Q, p.groups, wide);
+  correlate(p, {x.dtype, p.variant, false, p.N * p.P * p.Q, p.groups}, g);
 }
 
 // Along one axis, the coordinates h of dx with (h + pad) % stride == phase. With
@@ -209,17 +158,14 @@ int64_t most_outputs(const CorrelationAxis* axes, int count) {
   return most;
 }
 
-template <class T>
-void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
-  const T *dy = operands[0].as<T>(), *weights = operands[1].as<T>();
-  T* const dx = operands[2].as<T>();
-  check_depth(p);
-  if (is_depthwise(p)) return depthwise_backward_input(p, dy, weights, dx);
-  const bool wide = is_wide<T>(p, {dy, weights, dx});
+void backward_input_tiles(const Conv2dParams& p, const Operand* operands) {
+  const Operand &dy = operands[0], &weights = operands[1], &dx = operands[2];
   const int64_t tap = p.group_inputs() * p.K;
   const Phases rows(rows_of(p), p.S * tap), columns(columns_of(p), tap);
   const WindowAxis &h = rows.axis, &w = columns.axis;
-  Correlation<T> g = make_correlation(p, h, w, dy, weights, dx, wide);
+  Correlation g = make_correlation(p, h, w, dy, weights, dx);
+  g.x_alignment = alignment_of(dy, p.group_outputs());
+  g.y_alignment = alignment_of(dx, p.group_inputs());
   g.taps.dilation_h = rows.dilation, g.taps.dilation_w = columns.dilation;
   g.taps.H = h.count, g.taps.W = w.count;
   g.out_h = h.size, g.out_w = w.size;
@@ -237,61 +183,19 @@ void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
       if (g.column_phases == 0) continue;
       const int64_t pixels =
           p.N * most_outputs(g.rows, g.row_phases) * most_outputs(g.columns, g.column_phases);
-      correlate<true>(g, pixels, p.groups, wide);
+      correlate(p, {dy.dtype, p.variant, true, pixels, p.groups}, g);
     }
   }
 }
 
 // ---- backward weight ----------------------------------------------------------------------------
 
-template <class T, class Shape, int kWidth, int kBlocksPerSm>
-void launch_weight_gradient(WeightGradient<T> g, int64_t groups) {
-  const int64_t tiles_m = ceil_div(g.m, Shape::kTileM), tiles_n = ceil_div(g.n, Shape::kTileN);
-  const int64_t tiles = tiles_m * tiles_n;
-  constexpr int64_t kLeastPixels = 512;  // so that a block reads several times what it writes
-  constexpr int64_t kWanted = kManyBlocks * 128 / Shape::kThreads;
-  const int64_t wanted = parts_of(g.pixels, tiles * groups, kLeastPixels, kWanted);
-  g.pixels_per_part = ceil_div(ceil_div(g.pixels, wanted), Shape::kDepth) * Shape::kDepth;
-  g.pixels_per_part = std::min(g.pixels_per_part, int64_t{1} << 30);
-  const int64_t parts =
-      std::max<int64_t>(ceil_div(g.pixels, std::max<int64_t>(g.pixels_per_part, 1)), 1);
-  g.tiles_n = static_cast<int>(tiles_n);
-  T* const dw = g.out;
-  const DeviceScratch<T> scratch(parts > 1 ? parts * g.part_size : 0);
-  if (parts > 1) g.out = scratch.get();
-  for (int64_t first = 0; first < groups; first += kMaxGridZ) {
-    g.first_group = static_cast<int>(first);
-    gpu::launch(weight_gradient_kernel<T, Shape, kWidth, kBlocksPerSm>,
-                dim3(static_cast<uint32_t>(tiles), static_cast<uint32_t>(parts),
-                     static_cast<uint32_t>(std::min(kMaxGridZ, groups - first))),
-                dim3(Shape::kThreads), 0, stream(), g);
-  }
-  if (parts > 1) sum_parts(scratch.get(), dw, g.part_size, parts);
-}
-
-void sum_gradient(const WeightGradient<float>& g, int64_t groups, bool wide) {
-  if (!wide) return launch_weight_gradient<float, Medium, 1, 4>(g, groups);
-  if (g.n <= 32) return launch_weight_gradient<float, Narrow, 4, 4>(g, groups);
-  if (g.m >= 128) return launch_weight_gradient<float, Large, 4, 3>(g, groups);
-  launch_weight_gradient<float, Medium, 4, 4>(g, groups);
-}
-void sum_gradient(const WeightGradient<double>& g, int64_t groups, bool wide) {
-  if (wide)
-    launch_weight_gradient<double, Double, 2, 3>(g, groups);
-  else
-    launch_weight_gradient<double, Double, 1, 3>(g, groups);
-}
-
-template <class T>
-void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
-  const T *x = operands[0].as<T>(), *dy = operands[1].as<T>();
-  T* const dw = operands[2].as<T>();
-  check_depth(p);
-  if (is_depthwise(p)) return depthwise_backward_weight(p, x, dy, dw);
-  const bool wide = is_wide<T>(p, {x, dy, dw});
-  WeightGradient<T> g{};
-  g.x = x;
-  g.out = dw;
+void backward_weight_tiles(const Conv2dParams& p, const Operand* operands) {
+  const Operand &x = operands[0], &dy = operands[1], &dw = operands[2];
+  WeightGradient g{};
+  g.x = x.data;
+  g.out = dw.data;
+  g.out_is_sum = dw.dtype != x.dtype;
   g.h = rows_of(p), g.w = columns_of(p);
   g.rows = PixelDivisor(p.P), g.columns = PixelDivisor(p.Q);
   g.channels = divisor(p.group_inputs());
@@ -301,9 +205,47 @@ void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
   g.C = p.C, g.K = p.K;
   g.pixels = p.N * p.P * p.Q;
   g.part_size = g.m * p.K;
-  g.alignment = wide ? 16 : static_cast<int>(sizeof(T));
-  g.dy = {dy, 1, p.K, g.alignment};
-  sum_gradient(g, p.groups, wide);
+  g.x_alignment = alignment_of(x, p.group_inputs());
+  g.out_alignment = alignment_of(dw, p.group_outputs());
+  g.dy = {dy.data, 1, p.K, alignment_of(dy, p.group_outputs())};
+  if (on_tensor_cores(p, x.dtype)) return weight_gradient_mma(x.dtype, p.variant, g);
+  weight_gradient_simt(x.dtype, g, p.groups);
+}
+
+// ---- entries ------------------------------------------------------------------------------------
+
+template <class T>
+void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
+  check_depth(p);
+  if constexpr (sizeof(T) > 2) {
+    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
+      return depthwise_forward(p, operands[0].as<T>(), operands[1].as<T>(),
+                               operands[2].present ? operands[2].as<T>() : nullptr,
+                               operands[3].as<T>());
+  }
+  forward_tiles(p, operands);
+}
+
+template <class T>
+void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
+  check_depth(p);
+  if constexpr (sizeof(T) > 2) {
+    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
+      return depthwise_backward_input(p, operands[0].as<T>(), operands[1].as<T>(),
+                                      operands[2].as<T>());
+  }
+  backward_input_tiles(p, operands);
+}
+
+template <class T>
+void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
+  check_depth(p);
+  if constexpr (sizeof(T) > 2) {
+    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
+      return depthwise_backward_weight(p, operands[0].as<T>(), operands[1].as<T>(),
+                                       operands[2].as<T>());
+  }
+  backward_weight_tiles(p, operands);
 }
 
 }  // namespace
@@ -313,4 +255,5 @@ void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
   kernel_entry<&conv2d_forward<T>>(kernels::conv2d_forward, dtype_of<T>),                   \
       kernel_entry<&conv2d_backward_input<T>>(kernels::conv2d_backward_input, dtype_of<T>), \
       kernel_entry<&conv2d_backward_weight<T>>(kernels::conv2d_backward_weight, dtype_of<T>)
-WEFT_GPU_KERNELS(conv2d, FOR_ONE_DTYPE(float), FOR_ONE_DTYPE(double))
+WEFT_GPU_KERNELS(conv2d, FOR_ONE_DTYPE(float), FOR_ONE_DTYPE(double), FOR_ONE_DTYPE(Float16),
+                 FOR_ONE_DTYPE(BFloat16))

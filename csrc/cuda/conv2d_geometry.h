@@ -1,9 +1,12 @@
 // What the convolution kernels share: the windows along an axis, in numbers that kernels count in.
 //
-// conv2d.cu             chooses kernels and starts them
-// conv2d_gemm.h         implicit products of matrices: window loaders for the tiles of gemm_simt.h
+// conv2d.cu             chooses kernels, and describes what they compute
+// conv2d_arguments.h    implicit products of matrices, as kernels see them
+// conv2d_launch.h       their grids
+// conv2d_gemm.h         window loaders for the tiles of gemm_simt.h; conv2d_simt.cu starts them
+// conv2d_mma.h          window loaders for those of gemm_mma.h, on tensor cores; conv2d_mma.cu
 // conv2d_depthwise.h    groups of one channel, without tiles
-// conv2d_partial.h      adding up what the blocks of a weight gradient have summed
+// conv2d_partial.h      adding up what blocks that share a result have summed
 #pragma once
 
 #include "cuda/window2d.h"
@@ -39,6 +42,12 @@ inline WindowAxis rows_of(const Conv2dParams& p) {
 }
 inline WindowAxis columns_of(const Conv2dParams& p) {
   return window_axis("columns", p.W, p.Q, p.S, p.stride_w, p.dilation_w, p.pad_left);
+}
+
+// The largest of 16, 8, 4, 2, 1 that divides every address of rows of so many bytes.
+inline int row_alignment(const void* data, int64_t bytes) {
+  const uintptr_t bits = reinterpret_cast<uintptr_t>(data) | static_cast<uintptr_t>(bytes) | 16;
+  return static_cast<int>(bits & (~bits + 1));
 }
 
 // Blocks that fill the largest GPUs a few times over. Fixed, so that sums are split alike, and have

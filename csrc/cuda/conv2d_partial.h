@@ -2,6 +2,7 @@
 // in a fixed order.
 #pragma once
 
+#include "cuda/gemm.h"
 #include "cuda/math.h"
 #include "cuda/scratch.h"
 #include "cuda/window2d.h"
@@ -21,10 +22,10 @@ struct PartialEpilogue {
 
 // out[i] = sum over p of parts[p * size + i]. A warp reads 32 neighbours of a part; the warps of a
 // block take parts in turn, and warp 0 adds up what they found. Bytes = |parts| + |out|.
-template <class T>
+template <class T, class Out>
 __global__ void __launch_bounds__(kPartialThreads)
-    sum_parts_kernel(const T* __restrict__ parts, T* __restrict__ out, int64_t size, int count,
-                     const __grid_constant__ PartialEpilogue<T> epilogue) {
+    sum_parts_kernel(const T* __restrict__ parts, Out* __restrict__ out, int64_t size, int count,
+                     const __grid_constant__ PartialEpilogue<Out> epilogue) {
   __shared__ T of_slice[kPartialSlices][kPartialElements];
   const int lane = threadIdx.x % kPartialElements, slice = threadIdx.x / kPartialElements;
   const int64_t i = int64_t{blockIdx.x} * kPartialElements + lane;
@@ -40,8 +41,8 @@ __global__ void __launch_bounds__(kPartialThreads)
   if (slice != 0 || i >= size) return;
   UNROLL for (int k = 1; k < kPartialSlices; k++) sum += of_slice[k][lane];
   if (epilogue.bias != nullptr)
-    sum += epilogue.bias[i - epilogue.columns.quotient(i) * epilogue.columns.value];
-  out[i] = epilogue.relu ? Math::max(T(0), sum) : sum;
+    sum += static_cast<T>(epilogue.bias[i - epilogue.columns.quotient(i) * epilogue.columns.value]);
+  out[i] = stored<Out>(epilogue.relu ? Math::max(T(0), sum) : sum);
 }
 
 // How many blocks share a sum of `terms`: so many that `blocks` such sums become `wanted` blocks,
@@ -53,11 +54,12 @@ inline int64_t parts_of(int64_t terms, int64_t blocks, int64_t least_terms, int6
   return parts < 1 ? 1 : parts < kMost ? parts : kMost;
 }
 
-template <class T>
-void sum_parts(const T* parts, T* out, int64_t size, int64_t count,
-               const PartialEpilogue<T>& epilogue = {}) {
-  gpu::launch(sum_parts_kernel<T>, dim3(blocks_for(size, kPartialElements)), dim3(kPartialThreads),
-              0, stream(), parts, out, size, static_cast<int>(count), epilogue);
+template <class T, class Out>
+void sum_parts(const T* parts, Out* out, int64_t size, int64_t count,
+               const PartialEpilogue<Out>& epilogue = {}) {
+  gpu::launch(sum_parts_kernel<T, Out>, dim3(blocks_for(size, kPartialElements)),
+              dim3(kPartialThreads), 0, stream(), parts, out, size, static_cast<int>(count),
+              epilogue);
 }
 
 }  // namespace weft::WEFT_GPU

@@ -4,6 +4,7 @@
 #include "core/launch.h"
 #include "ops/cast.h"
 #include "ops/conv2d_precision.h"
+#include "ops/kernel_dtype.h"
 #include "ops/window2d.h"
 
 namespace weft {
@@ -57,7 +58,27 @@ DType result_dtype(const char* op, const Tensor& a, const Tensor& b) {
   return dtype;
 }
 
-Tensor prepare(const Tensor& x, DType dtype) { return contiguous(cast(x, compute_dtype(dtype))); }
+// What a launch is given for a result of `dtype`.
+struct LaunchTypes {
+  DType factor, result;  // of what is multiplied; of the result and the bias
+};
+
+// The tensor cores of a GPU multiply halves as they are, and float32 rounded to bfloat16 where that
+// is allowed; they have no kernels for groups, which share too little. The kernels without tensor
+// cores, and those of the CPU, take halves as float32.
+LaunchTypes launch_types(const KernelSlot& slot, Conv2dParams& p, DType dtype, Device device) {
+  LaunchTypes types{compute_dtype(dtype), compute_dtype(dtype)};
+  if (!is_gpu(device)) return types;
+  p.precision = matmul_precision();
+  p.variant = conv2d_variant();
+  if (p.groups > 1 || p.variant == Conv2dVariant::simt) return types;
+  types.factor = types.result = kernel_dtype(slot, device, dtype);
+  if (dtype == DType::float32 && p.precision == MatmulPrecision::bfloat16)
+    types.factor = DType::bfloat16;
+  return types;
+}
+
+Tensor prepare(const Tensor& x, DType dtype) { return contiguous(cast(x, dtype)); }
 
 }  // namespace
 
@@ -68,16 +89,17 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bia
   Conv2dParams p = make_params(op, x.shape(), w.shape(), strides, padding, dilation, groups);
   p.relu = relu;
   const DType dtype = result_dtype(op, x, w);
+  const LaunchTypes types = launch_types(kernels::conv2d_forward, p, dtype, x.device());
   Tensor b;
   if (bias) {
     check(bias->shape() == Shape{p.K}, op, ": bias must have one value per filter, shape (", p.K,
           ",), got ", bias->shape());
-    b = prepare(*bias, dtype);
+    b = prepare(*bias, types.result);
   }
-  const Tensor input = prepare(x, dtype), kernel = prepare(w, dtype);
-  const Tensor y = Tensor::empty({p.N, p.P, p.Q, p.K}, input.dtype(), x.device());
+  const Tensor input = prepare(x, types.factor), kernel = prepare(w, types.factor);
+  const Tensor y = Tensor::empty({p.N, p.P, p.Q, p.K}, types.result, x.device());
   if (y.size() > 0)
-    launch(kernels::conv2d_forward, y.dtype(), p, conv_cost(p, {&input, &kernel, &b, &y}),
+    launch(kernels::conv2d_forward, types.factor, p, conv_cost(p, {&input, &kernel, &b, &y}),
            {&input, &kernel, &b}, {&y});
   return cast(y, dtype);
 }
@@ -86,14 +108,15 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& w, const Shape& x_s
                              const Dims& strides, const Dims& padding, const Dims& dilation,
                              int64_t groups) {
   const char* op = "conv2d_backward_input";
-  const Conv2dParams p = make_params(op, x_shape, w.shape(), strides, padding, dilation, groups);
+  Conv2dParams p = make_params(op, x_shape, w.shape(), strides, padding, dilation, groups);
   const Shape y_shape{p.N, p.P, p.Q, p.K};
   check(dy.shape() == y_shape, op, ": dy must have shape ", y_shape, ", got ", dy.shape());
   const DType dtype = result_dtype(op, dy, w);
-  const Tensor gradient = prepare(dy, dtype), kernel = prepare(w, dtype);
-  const Tensor dx = Tensor::empty(x_shape, gradient.dtype(), dy.device());
+  const LaunchTypes types = launch_types(kernels::conv2d_backward_input, p, dtype, dy.device());
+  const Tensor gradient = prepare(dy, types.factor), kernel = prepare(w, types.factor);
+  const Tensor dx = Tensor::empty(x_shape, types.result, dy.device());
   if (dx.size() > 0)
-    launch(kernels::conv2d_backward_input, dx.dtype(), p, conv_cost(p, {&gradient, &kernel, &dx}),
+    launch(kernels::conv2d_backward_input, types.factor, p, conv_cost(p, {&gradient, &kernel, &dx}),
            {&gradient, &kernel}, {&dx});
   return cast(dx, dtype);
 }
@@ -102,14 +125,15 @@ Tensor conv2d_backward_weight(const Tensor& x, const Tensor& dy, const Shape& w_
                               const Dims& strides, const Dims& padding, const Dims& dilation,
                               int64_t groups) {
   const char* op = "conv2d_backward_weight";
-  const Conv2dParams p = make_params(op, x.shape(), w_shape, strides, padding, dilation, groups);
+  Conv2dParams p = make_params(op, x.shape(), w_shape, strides, padding, dilation, groups);
   const Shape y_shape{p.N, p.P, p.Q, p.K};
   check(dy.shape() == y_shape, op, ": dy must have shape ", y_shape, ", got ", dy.shape());
   const DType dtype = result_dtype(op, x, dy);
-  const Tensor input = prepare(x, dtype), gradient = prepare(dy, dtype);
-  const Tensor dw = Tensor::empty(w_shape, input.dtype(), x.device());
+  const LaunchTypes types = launch_types(kernels::conv2d_backward_weight, p, dtype, x.device());
+  const Tensor input = prepare(x, types.factor), gradient = prepare(dy, types.factor);
+  const Tensor dw = Tensor::empty(w_shape, types.result, x.device());
   if (dw.size() > 0)
-    launch(kernels::conv2d_backward_weight, dw.dtype(), p, conv_cost(p, {&input, &gradient, &dw}),
+    launch(kernels::conv2d_backward_weight, types.factor, p, conv_cost(p, {&input, &gradient, &dw}),
            {&input, &gradient}, {&dw});
   return cast(dw, dtype);
 }

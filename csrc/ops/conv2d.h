@@ -8,6 +8,8 @@
 
 #include "core/kernel.h"
 #include "core/tensor.h"
+#include "ops/conv2d_variant.h"
+#include "ops/matmul_variant.h"
 
 namespace weft {
 
@@ -22,13 +24,17 @@ struct Conv2dParams {
   bool relu;      // forward only: y = max(y, 0)
   bool winograd;  // the CPU may compute 3 x 3 kernels by Winograd's algorithm, see
                   // conv2d_precision.h
+  // For GPUs alone.
+  MatmulPrecision precision;
+  Conv2dVariant variant;
 
   int64_t group_inputs() const { return C / groups; }
   int64_t group_outputs() const { return K / groups; }
 };
 
 namespace kernels {
-// All operands are contiguous.
+// All operands are contiguous and have one dtype. A GPU also has kernels for float16 and bfloat16
+// in one group: sums are float32 there, and the result and the bias may be float32 too.
 extern Kernel<Conv2dParams> conv2d_forward;          // x, w, bias (may be absent), y
 extern Kernel<Conv2dParams> conv2d_backward_input;   // dy, w, dx
 extern Kernel<Conv2dParams> conv2d_backward_weight;  // x, dy, dw

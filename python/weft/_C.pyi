@@ -67,6 +67,8 @@ __all__: list[str] = [
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv2d_variant",
+    "conv2d_variants",
     "conv_precision",
     "copy",
     "copy_into",
@@ -203,6 +205,7 @@ __all__: list[str] = [
     "searchsorted",
     "selu",
     "selu_backward",
+    "set_conv2d_variant",
     "set_conv_precision",
     "set_dtype_objects",
     "set_grad_enabled",
@@ -739,6 +742,8 @@ def conv2d_backward_weight(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
 ) -> Tensor: ...
+def conv2d_variant() -> str: ...
+def conv2d_variants(device: str) -> list[tuple[str, str, str, str]]: ...
 def conv_precision() -> str: ...
 def copy(x: Tensor) -> Tensor: ...
 def copy_into(x: Tensor, y: Tensor) -> None: ...
@@ -1305,6 +1310,7 @@ def selu_backward(
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def set_conv2d_variant(name: str) -> None: ...
 def set_conv_precision(precision: str) -> None: ...
 def set_dtype_objects(arg0: list) -> None: ...
 def set_grad_enabled(enabled: bool) -> bool:

@@ -6,6 +6,6 @@ Example:
     ...     pass  # products on GPUs are computed by this kernel here
 """
 
-from weft.kernels import matmul
+from weft.kernels import conv2d, matmul
 
-__all__ = ["matmul"]
+__all__ = ["conv2d", "matmul"]

@@ -1,31 +1,13 @@
-"""Kernels of matrix products on GPUs, and the precision of their float32 products."""
+"""Kernels of matrix products on GPUs, and the precision of float32 products."""
 
 from __future__ import annotations
 
 import warnings
-from types import TracebackType
-from typing import NamedTuple
 
 from weft import _C
-from weft.device import check_device, current_device, is_gpu
+from weft.kernels.variant import Variant, VariantChoice, listed
 
 __all__ = ["Variant", "matmul_precision", "set_matmul_precision", "use", "variants"]
-
-
-class Variant(NamedTuple):
-    """One way to compute matrix products on a GPU.
-
-    Attributes:
-        name: What `use` takes.
-        dtypes: The dtypes it multiplies.
-        requirement: What it asks of the shapes and the device.
-        unavailable: Why the device cannot run it; empty if it can.
-    """
-
-    name: str
-    dtypes: str
-    requirement: str
-    unavailable: str
 
 
 def variants(device: str | None = None) -> list[Variant]:
@@ -52,20 +34,10 @@ def variants(device: str | None = None) -> list[Variant]:
         >>> [v.name for v in weft.kernels.matmul.variants("sim") if "wgmma" in v.name]
         ['wgmma_128x128', 'wgmma_128x256']
     """
-    if device is None:
-        current = current_device()
-        first = "cuda" if _C.device_count("cuda") else "sim"
-        device = current if is_gpu(current) else first
-    name = check_device(device)
-    if not is_gpu(name):
-        raise ValueError(
-            f"variants: {name!r} is no GPU, and only products of GPUs have variants; give 'cuda' "
-            "or 'sim'"
-        )
-    return [Variant(*row) for row in _C.matmul_variants(name)]
+    return listed("matmul", device)
 
 
-class use:
+class use(VariantChoice):
     """Compute the products of GPUs with one kernel, from now on or in a ``with`` block.
 
     It holds for the calling thread. A product that the kernel cannot compute raises a ValueError.
@@ -84,28 +56,14 @@ class use:
         [[3.0, 3.0], [3.0, 3.0]]
     """
 
-    def __init__(self, name: str) -> None:
-        self._before = _C.matmul_variant()
-        _C.set_matmul_variant(name)
-        self.name = name
-
-    def __enter__(self) -> use:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        _C.set_matmul_variant(self._before)
-
-    def __repr__(self) -> str:
-        return f"use({self.name!r})"
+    _operation = "matmul"
 
 
 def set_matmul_precision(precision: str) -> None:
-    """Say what float32 matrix products on GPUs may be computed in. Sums are float32 in any case.
+    """Say what float32 products on GPUs may be computed in. Sums are float32 in any case.
+
+    The setting covers matrix products and convolutions, both also in gradients. Convolutions in
+    groups, which tensor cores do not compute, stay in float32.
 
     ``"float32"``, the default, means products of float32. ``"tf32"`` lets tensor cores round the
     factors to 11 significant bits (relative error up to 2**-11 each), ``"bfloat16"`` to 8 bits

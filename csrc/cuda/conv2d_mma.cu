@@ -1,0 +1,189 @@
+// Convolutions as products of matrices on tensor cores by mma.sync: float16, bfloat16, and float32
+// rounded to tf32. Sums are float32, also where blocks share them.
+#include "cuda/conv2d_mma.h"
+
+#include "cuda/conv2d_launch.h"
+
+namespace weft::WEFT_GPU {
+namespace {
+
+template <class Shape>
+constexpr size_t kConvSharedBytes = Shape::kSharedBytes + Shape::kTile * sizeof(WindowStep);
+
+template <class Shape>
+__device__ __forceinline__ WindowStep* steps_behind(unsigned char* ring) {
+  return reinterpret_cast<WindowStep*>(ring + Shape::kSharedBytes);
+}
+
+template <class Y, class Shape>
+__device__ __forceinline__ void store_rows(const Correlation& g, const CorrelationTile& tile,
+                                           const float (&sums)[Shape::kRows][Shape::kColumns][4]) {
+  const int64_t pixels =
+      g.N * g.rows[tile.row_phase].count.value * g.columns[tile.column_phase].count.value;
+  const int thread = static_cast<int>(anew(threadIdx.x)), lane = thread % gpu::kWarp;
+  const int64_t row = tile.m + Shape::first_row(thread) + lane / 4;
+  const int column = tile.n + Shape::first_column(thread) + lane % 4 * 2;
+  auto epilogue = correlation_epilogue<Y, float>(g, tile.group);
+  UNROLL for (int i = 0; i < Shape::kRows; i++) {
+    UNROLL for (int h = 0; h < 2; h++) {
+      const int64_t m = row + i * 16 + h * 8;
+      if (m >= pixels) break;
+      epilogue.c = static_cast<Y*>(g.y) + blockIdx.y * g.part_size + output_offset(g, tile, m);
+      UNROLL for (int j = 0; j < Shape::kColumns; j++) {
+        const float pair[2] = {sums[i][j][2 * h], sums[i][j][2 * h + 1]};
+        epilogue.store(0, column + j * 8, pair);
+      }
+    }
+  }
+}
+
+// Shape's B is contiguous along k where the weights are read as (r, s, filter) x channels.
+template <class Shape, int kBlocksPerSm>
+__global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
+    correlate_mma_kernel(const __grid_constant__ Correlation g) {
+  using Stored = typename Shape::TileA::Stored;
+  constexpr int kTile = Shape::kTile, kThreads = Shape::kThreads;
+  DYN_SMEM(unsigned char, ring);
+  float sums[Shape::kRows][Shape::kColumns][4] = {};
+  {
+    const CorrelationTile tile = correlation_tile<kTile, kTile>(g, blockIdx.x, blockIdx.z);
+    const CorrelationAxis &rows = g.rows[tile.row_phase], &columns = g.columns[tile.column_phase];
+    // The whole block: other phases have more pixels.
+    if (tile.m >= g.N * rows.count.value * columns.count.value) return;
+    const int depth = rows.taps * columns.taps * g.inputs;
+    const int k_begin = static_cast<int>(blockIdx.y) * g.k_per_part;
+    const int k_end = depth - k_begin < g.k_per_part ? depth : k_begin + g.k_per_part;
+    WindowStep* const windows = steps_behind<Shape>(ring);
+    for (int i = static_cast<int>(threadIdx.x); i < kTile; i += kThreads)
+      gpu::store_vec(windows + i, window_of(g, tile, tile.m + i));
+    __syncthreads();
+    const MmaTapLoader<typename Shape::TileA, kThreads, true> a(g.taps, columns.tap, g.x,
+                                                                g.x_alignment, windows, k_end);
+    const int64_t weights = rows.weights + columns.weights;
+    if constexpr (Shape::TileB::kAlongK) {
+      const MmaTapLoader<typename Shape::TileB, kThreads, false> b(
+          g.weight_taps, columns.tap, g.weights, weights + tile.n * g.weights.outer_stride,
+          g.outputs - tile.n, k_end);
+      mma_main_loop<Shape>(a, b, k_begin, k_end, ring, sums);
+    } else {
+      const MmaMatrixLoader<typename Shape::TileB, kThreads> b(g.weights, weights, tile.n,
+                                                               g.outputs, k_end);
+      mma_main_loop<Shape>(a, b, k_begin, k_end, ring, sums);
+    }
+  }
+  const CorrelationTile tile =
+      correlation_tile<kTile, kTile>(g, anew(blockIdx.x), anew(blockIdx.z));
+  if (!Shape::TileA::kHalf || g.y_is_sum)
+    store_rows<float, Shape>(g, tile, sums);
+  else
+    store_rows<Stored, Shape>(g, tile, sums);
+}
+
+// Tiles along x, parts of the pixels along y.
+template <class Shape, int kBlocksPerSm>
+__global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
+    weight_gradient_mma_kernel(const __grid_constant__ WeightGradient g) {
+  using Stored = typename Shape::TileA::Stored;
+  constexpr int kTile = Shape::kTile, kThreads = Shape::kThreads;
+  DYN_SMEM(unsigned char, ring);
+  float sums[Shape::kRows][Shape::kColumns][4] = {};
+  const auto tiles_n = static_cast<unsigned>(g.tiles_n);
+  {
+    const int m = static_cast<int>(blockIdx.x / tiles_n) * kTile;
+    const int n = static_cast<int>(blockIdx.x % tiles_n) * kTile;
+    const int64_t begin = blockIdx.y * g.pixels_per_part, left = g.pixels - begin;
+    const int k_end = static_cast<int>(left < g.pixels_per_part ? left : g.pixels_per_part);
+    WindowStep* const taps = steps_behind<Shape>(ring);
+    for (int i = static_cast<int>(threadIdx.x); i < kTile; i += kThreads)
+      gpu::store_vec(taps + i, gradient_tap(g, static_cast<uint32_t>(m + i), 0));
+    __syncthreads();
+    const MmaPixelLoader<typename Shape::TileA, kThreads> a(g, taps, begin, k_end);
+    const MmaMatrixLoader<typename Shape::TileB, kThreads> b(g.dy, begin * g.K, n, g.n, k_end);
+    mma_main_loop<Shape>(a, b, 0, k_end, ring, sums);
+  }
+  const unsigned block = anew(blockIdx.x);
+  const TileOrigin origin{static_cast<int>(block / tiles_n) * kTile,
+                          static_cast<int>(block % tiles_n) * kTile};
+  if (!Shape::TileA::kHalf || g.out_is_sum)
+    mma_store<Shape>(gradient_epilogue<float, float>(g, blockIdx.y, 0), origin, sums);
+  else
+    mma_store<Shape>(gradient_epilogue<Stored, float>(g, blockIdx.y, 0), origin, sums);
+}
+
+template <class Shape>
+constexpr Conv2dTile tile_of() {
+  return {Shape::kTile, Shape::kTile, Shape::TileA::kDepth, Shape::kThreads,
+          kConvSharedBytes<Shape>};
+}
+
+template <class Shape, int kBlocksPerSm>
+void correlate_shape(const CorrelationProblem& p, const Correlation& g) {
+  using Stored = typename Shape::TileA::Stored;
+  if (g.y_is_sum)
+    launch_correlation<float, float>(correlate_mma_kernel<Shape, kBlocksPerSm>, tile_of<Shape>(), g,
+                                     p);
+  else
+    launch_correlation<float, Stored>(correlate_mma_kernel<Shape, kBlocksPerSm>, tile_of<Shape>(),
+                                      g, p);
+}
+
+template <class T, int kTile, int kBlocksPerSm>
+void correlate_tile(const CorrelationProblem& p, const Correlation& g) {
+  constexpr Contiguous k = Contiguous::k, outer = Contiguous::outer;
+  if (p.turned) return correlate_shape<MmaShape<T, kTile, k, k>, kBlocksPerSm>(p, g);
+  correlate_shape<MmaShape<T, kTile, k, outer>, kBlocksPerSm>(p, g);
+}
+
+// The large tile computes twice as much for what it reads, but there are four times fewer of it:
+// it is taken where two for each processor of the largest GPUs are left, and no half would idle.
+template <class T>
+void correlate(const CorrelationProblem& p, const Correlation& g) {
+  constexpr int64_t kFilled = 264;
+  const bool large = p.variant == Conv2dVariant::automatic
+                         ? g.outputs > 64 && p.tiles(g, 128, 128) >= kFilled
+                         : p.variant == Conv2dVariant::mma_128x128;
+  if (large) return correlate_tile<T, 128, 2>(p, g);
+  correlate_tile<T, 64, 4>(p, g);
+}
+
+template <class T, int kTile, int kBlocksPerSm>
+void sum_gradient_tile(const WeightGradient& g) {
+  using Shape = MmaShape<T, kTile, Contiguous::outer, Contiguous::outer>;
+  using Stored = typename Shape::TileA::Stored;
+  // Two blocks for each place on the largest GPUs.
+  constexpr int64_t kWanted = kManyBlocks * kBlocksPerSm / 4;
+  if (g.out_is_sum)
+    launch_weight_gradient<float, float>(weight_gradient_mma_kernel<Shape, kBlocksPerSm>,
+                                         tile_of<Shape>(), g, 1, kWanted);
+  else
+    launch_weight_gradient<float, Stored>(weight_gradient_mma_kernel<Shape, kBlocksPerSm>,
+                                          tile_of<Shape>(), g, 1, kWanted);
+}
+
+template <class T>
+void sum_gradient(Conv2dVariant variant, const WeightGradient& g) {
+  const bool large = variant == Conv2dVariant::automatic ? g.m >= 128 && g.n > 64
+                                                         : variant == Conv2dVariant::mma_128x128;
+  if (large) return sum_gradient_tile<T, 128, 2>(g);
+  sum_gradient_tile<T, 64, 4>(g);
+}
+
+}  // namespace
+
+void correlate_mma(const CorrelationProblem& p, const Correlation& g) {
+  switch (p.dtype) {
+    case DType::float16: return correlate<Float16>(p, g);
+    case DType::bfloat16: return correlate<BFloat16>(p, g);
+    default: return correlate<ptx::Tf32>(p, g);
+  }
+}
+
+void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g) {
+  switch (dtype) {
+    case DType::float16: return sum_gradient<Float16>(variant, g);
+    case DType::bfloat16: return sum_gradient<BFloat16>(variant, g);
+    default: return sum_gradient<ptx::Tf32>(variant, g);
+  }
+}
+
+}  // namespace weft::WEFT_GPU
