@@ -133,8 +133,12 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
     const int64_t weights = rows.weights + columns.weights + tile.group * g.group_weights;
     Windows a(g.taps, columns.tap, k_end);
     UNROLL for (int i = 0; i < Windows::kLines; i++) {
-      const WindowStep window = window_of(g, tile, tile.m + Windows::line(i));
-      a.set_line(i, static_cast<const T*>(g.x) + window.offset, window.h, window.w);
+      const int64_t m = tile.m + Windows::line(i);
+      const WindowStep window = window_of(g, tile, m);
+      if (m < pixels)  // `window` knows it too, but that would take registers that are not left
+        a.set_line(i, static_cast<const T*>(g.x) + window.offset, window.h, window.w);
+      else
+        a.set_absent(i);
     }
     if constexpr (kTurned) {
       using Weights =
