@@ -1,5 +1,6 @@
-"""The Python examples of README.md and docs/ run as printed."""
+"""The Python examples of README.md and docs/ run as printed, and its table is up to date."""
 
+import importlib.util
 import pathlib
 import re
 
@@ -27,3 +28,11 @@ def test_the_readme_has_an_example():
 def test_examples_run_as_printed(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(source, "example", "exec"), {"__name__": "__main__"})
+
+
+def test_the_speed_table_is_that_of_the_results():
+    path = ROOT / "tools" / "update_readme.py"
+    spec = importlib.util.spec_from_file_location("update_readme", path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.updated() == (ROOT / "README.md").read_text(), f"run python {path.name}"
