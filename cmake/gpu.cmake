@@ -97,15 +97,25 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
 endif()
 enable_language(CUDA)
 find_package(CUDAToolkit 12.4 REQUIRED)
-add_library(weft_cuda OBJECT ${gpu_sources})
-set_target_properties(weft_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
-  POSITION_INDEPENDENT_CODE ON)
-target_include_directories(weft_cuda PRIVATE csrc)
-target_compile_definitions(weft_cuda PRIVATE WEFT_GPU=cuda)
-target_compile_options(weft_cuda PRIVATE --expt-relaxed-constexpr -diag-suppress=186
-  -Xfatbin=-compress-all
-  -Xcompiler=-fvisibility=hidden)
-target_sources(_C PRIVATE $<TARGET_OBJECTS:weft_cuda>)
+function(add_cuda_kernels name sources)
+  add_library(${name} OBJECT ${${sources}})
+  set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+    POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(${name} PRIVATE csrc)
+  target_compile_definitions(${name} PRIVATE WEFT_GPU=cuda)
+  target_compile_options(${name} PRIVATE --expt-relaxed-constexpr -diag-suppress=186
+    -Xfatbin=-compress-all
+    -Xcompiler=-fvisibility=hidden)
+  target_sources(_C PRIVATE $<TARGET_OBJECTS:${name}>)
+endfunction()
+set(cuda_sources ${gpu_sources})
+if(ladder_sources)
+  list(REMOVE_ITEM cuda_sources ${ladder_sources})
+  # Once, for the driver to translate: nobody waits for them but who compiles them.
+  add_cuda_kernels(weft_cuda_ladder ladder_sources)
+  set_target_properties(weft_cuda_ladder PROPERTIES CUDA_ARCHITECTURES 80-virtual)
+endif()
+add_cuda_kernels(weft_cuda cuda_sources)
 target_compile_definitions(_C PRIVATE WEFT_HAS_CUDA)
 # The runtime is linked statically and keeps its symbols to itself, so that weft can live beside
 # PyTorch in one process; it finds the driver itself, and says so when there is none.
