@@ -66,7 +66,7 @@ def table(record: dict[str, Any]) -> str:
         f"{machine['versions'].get('torch', '(none)')}. Measured limits of one thread: "
         f"{limits['flops'] / 1e9:.0f} GFLOP/s (float32) and {limits['bandwidth'] / 1e9:.1f} GB/s "
         "(copy). Results agree before anything is timed; calls alternate in one process; the best "
-        "of many counts. Above 1, weft is faster; a share above 100 % is data that stay in a cache, "
+        "of many counts. Above 1, weft is faster; a share above 100 % is data in a cache, "
         "or Winograd's algorithm, whose operations are counted as those of the plain sum. Of "
         f"[all {len(rows)} rows](benchmarks/results/cpu.md) these are lost:",
         "",
