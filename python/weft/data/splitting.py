@@ -105,10 +105,11 @@ def _stratified(classes: Array, counts: list[int], rng: np.random.Generator) -> 
     """
     values, sizes = np.unique(classes, return_counts=True)
     parts_in_use = sum(c > 0 for c in counts)
-    if sizes.min() < parts_in_use:
-        rare = values[sizes.argmin()]
+    least = int(np.min(sizes))
+    if least < parts_in_use:
+        rare = values[np.argmin(sizes)]
         raise ValueError(
-            f"stratify: class {rare} has {sizes.min()} rows for {parts_in_use} parts; every class "
+            f"stratify: class {rare} has {least} rows for {parts_in_use} parts; every class "
             "needs at least one row per part"
         )
     rows = sum(counts)

@@ -167,7 +167,7 @@ def _count(x: Any, axis: Any = None, keepdims: bool = False, **_: Any) -> int:
 def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if x.dtype.kind == "f" and x.size > 1000:
         x = x.astype("longdouble")
-    return np.sum(x, axis=_tuple(axis), keepdims=keepdims)
+    return x.sum(axis=_tuple(axis), keepdims=keepdims)
 
 
 def _logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
