@@ -96,6 +96,8 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;80-virtual")
 endif()
 enable_language(CUDA)
+# It was created before the language was there, and CMake wants to know for the link.
+set_target_properties(_C PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
 find_package(CUDAToolkit 12.4 REQUIRED)
 function(add_cuda_kernels name sources)
   add_library(${name} OBJECT ${${sources}})
