@@ -20,6 +20,9 @@ def generate() -> str:
         command = [sys.executable, "-m", "pybind11_stubgen", "weft._C", "--output-dir", folder]
         subprocess.run(command, check=True, capture_output=True)
         text = (pathlib.Path(folder) / "weft" / "_C.pyi").read_text()
+    # Python names the buffer protocol from 3.12 on.
+    buffer = r"    def __(release_)?buffer__\(self, \w+\):\n        \"{3}.*?\"{3}\n"
+    text = re.sub(buffer, "", text, flags=re.DOTALL)
     # Developers' builds hold the kernels of benchmarks/ladder; the library knows nothing of them.
     text = re.sub(r"""["']ladder_\w+["'], """, "", text)
     text = re.sub(r"^def ladder_.*\n    \.\.\.\n", "", text, flags=re.MULTILINE)
