@@ -268,6 +268,22 @@ def test_own_train_step_in_the_style_of_keras():
     assert replays(model, "train_step") == 1
 
 
+def test_one_optimizer_with_a_schedule_used_twice_in_a_step(everywhere):
+    found = []
+    for wrap in (weft.capture, lambda step: step):
+        w = weft.Variable([1.0, -2.0])
+        optimizer = optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 1, 0.5))
+
+        def step(x, w=w, optimizer=optimizer):
+            for _ in range(2):
+                optimizer.apply(weft.grad([(w * x).sum()], [w]), [w])
+            return w * 1.0
+
+        wrapped = wrap(step)
+        found.append([wrapped(weft.tensor([1.0, 3.0])).tolist() for _ in range(6)])
+    assert found[0] == found[1]
+
+
 def test_backward_and_gradients_of_leaves():
     def run(capture):
         w = weft.Variable([[1.0], [2.0]])

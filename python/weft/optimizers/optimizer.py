@@ -306,10 +306,9 @@ class Optimizer:
         if counts:
             on_host(self._begin_update)
         (self._plan if chosen is None else self._make_plan(chosen)).update(raw)
-        if self.use_ema:
-            on_host(lambda: self._update_averages(variables, chosen))
         if counts:
-            afterwards(self._end_update)
+            on_host(lambda: self._end_update(variables, chosen))
+            afterwards(self._note_count)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
@@ -319,7 +318,13 @@ class Optimizer:
             _assign_number(self._rate, self._current_rate())
         self._steps_before = self._count.read()
 
-    def _end_update(self) -> None:
+    def _end_update(self, variables: list[Variable], chosen: list[int] | None) -> None:
+        self._note_count()
+        if self.use_ema:
+            self._update_averages(variables, chosen)
+
+    def _note_count(self) -> None:
+        # For another update in the same replay, and again when the replay has counted its writes.
         self._count.wrote(self._steps_before + 1)
 
     def _make_plan(self, chosen: Sequence[int]) -> Any:

@@ -33,6 +33,7 @@ class _Kind:
     version = 0
     recordings = 0  # since the last replay
     given_up = False
+    replayed = False  # the program, since it was recorded
 
 
 class Recordings:
@@ -94,13 +95,11 @@ class Recordings:
                 if kind.version == version and kind.program._raw.is_current():
                     kind.recordings = 0
                     results = kind.program._replay(raw)
-                    if kind.program.why_no_graphs:
-                        self._say_once(
-                            f"{self.name} is replayed one launch after the other and not as a "
-                            f"CUDA graph, which is slower: {kind.program.why_no_graphs}"
-                        )
+                    if not kind.replayed:
+                        kind.replayed = True
+                        self._say_why_no_graphs(kind.program)
                     return results
-                kind.program, kind.first = None, None
+                kind.program, kind.first, kind.replayed = None, None, False
             return self._learn(function, arguments, leaves, key, required, version)
         finally:
             self._lock.release()
@@ -171,6 +170,13 @@ class Recordings:
                 f"{self.name} cannot be recorded, which jit_compile=True asks for: {failure}"
             )
         self._say_once(f"{self.name} runs eagerly, because it cannot be recorded: {failure}")
+
+    def _say_why_no_graphs(self, program: Program) -> None:
+        if program.why_no_graphs:
+            self._say_once(
+                f"{self.name} is replayed one launch after the other and not as a CUDA graph, "
+                f"which is slower: {program.why_no_graphs}"
+            )
 
     def _say_once(self, message: str) -> None:
         if message not in self._said:
