@@ -3,7 +3,6 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
-#include "ops/conv2d_precision.h"
 #include "ops/kernel_dtype.h"
 #include "ops/window2d.h"
 

@@ -23,7 +23,7 @@ struct Conv2dParams {
   int64_t groups;
   bool relu;      // forward only: y = max(y, 0)
   bool winograd;  // the CPU may compute 3 x 3 kernels by Winograd's algorithm, see
-                  // conv2d_precision.h
+                  // conv2d_variant.h
   // For GPUs alone.
   MatmulPrecision precision;
   Conv2dVariant variant;

@@ -33,14 +33,6 @@ MatmulVariant& chosen() {
   return variant;
 }
 
-MatmulPrecision parse_precision(const std::string& text) {
-  for (size_t i = 0; i < std::size(kPrecisions); i++)
-    if (text == kPrecisions[i]) return static_cast<MatmulPrecision>(i);
-  fail(ErrorKind::value, "set_matmul_precision: unknown precision '", text,
-       "'; known are 'float32', 'tf32' and 'bfloat16'",
-       suggest(text, {std::begin(kPrecisions), std::end(kPrecisions)}));
-}
-
 }  // namespace
 
 const char* name(MatmulVariant variant) { return kVariants[static_cast<int>(variant)].name; }
@@ -51,7 +43,9 @@ WEFT_BINDING(matmul_variant) {
   m.def("matmul_precision", [] { return kPrecisions[static_cast<int>(matmul_precision())]; });
   m.def(
       "set_matmul_precision",
-      [](const std::string& name) { precision.store(parse_precision(name)); },
+      [](const std::string& name) {
+        precision.store(static_cast<MatmulPrecision>(parse_precision("matmul", kPrecisions, name)));
+      },
       pybind11::arg("precision"));
   bind_variants(m, "matmul", kVariants, &chosen);
 }

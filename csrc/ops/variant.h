@@ -34,6 +34,15 @@ int parse_variant(const char* op, const VariantInfo (&rows)[kCount], const std::
        ".variants() lists them", suggest(text, names));
 }
 
+// The number of a precision, for set_OP_precision.
+template <int kCount>
+int parse_precision(const char* op, const char* const (&names)[kCount], const std::string& text) {
+  for (int i = 0; i < kCount; i++)
+    if (text == names[i]) return i;
+  fail(ErrorKind::value, "set_", op, "_precision: unknown precision '", text, "'",
+       suggest(text, {std::begin(names), std::end(names)}));
+}
+
 // Why the device cannot run the variant; empty if it can.
 inline std::string why_unavailable(const VariantInfo& v, Device device) {
   const DeviceFacts facts = backend_of(device).facts(device.index);

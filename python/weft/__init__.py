@@ -43,7 +43,7 @@ from weft.variable import Variable
 
 # isort: split
 from weft import callbacks, data, datasets, kernels
-from weft.kernels.conv_precision import conv_precision, set_conv_precision
+from weft.kernels.conv2d import conv_precision, set_conv_precision
 from weft.kernels.matmul import matmul_precision, set_matmul_precision
 
 # isort: split
