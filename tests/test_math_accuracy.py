@@ -96,6 +96,17 @@ def test_float32_error_is_within_its_bound(name, isa):
     assert error[worst] <= bound, f"{name}({x[worst]!r}): {error[worst]:.2f} ULP"
 
 
+@pytest.mark.parametrize("name", ["log", "log2", "log10", "log1p"])
+def test_logarithms_near_one_are_within_their_bounds(name, isa):
+    # Where terms cancel and tables change from one entry to the next.
+    first, last = np.array([0.5, 3.0], "float32").view(np.uint32)
+    x = np.arange(first, last, 19, dtype=np.uint32).view(np.float32)
+    reference, bound = BOUNDS[name]
+    error = ulps(run(name, x), reference(x.astype("float64")))
+    worst = int(np.argmax(error))
+    assert error[worst] <= bound, f"{name}({x[worst]!r}): {error[worst]:.2f} ULP"
+
+
 def gelu(x):
     return 0.5 * x * pytest.importorskip("scipy.special").erfc(-x * np.sqrt(0.5))
 

@@ -1,11 +1,12 @@
 """Fits the polynomials of csrc/cpu/simd_*.h and prints them as C++ constants.
 
-Run: python tools/fit_polynomials.py   (needs mpmath)
+Run: python tools/fit_polynomials.py   (needs mpmath and NumPy)
 
 Every polynomial approximates a smooth remainder q, so that the leading terms of the function stay
 exact and a near-minimax fit of q (Chebyshev interpolation) is a near-minimax fit of the function.
 """
 
+import numpy as np
 from mpmath import (
     acosh,
     asin,
@@ -148,3 +149,32 @@ for title, f, limit, interval, float_terms, double_terms in FITS:
         digits, suffix = (9, "f") if kind == "float" else (17, "")
         print(f"// {title} ({kind}; largest error of q {mp.nstr(worst, 2)})")
         print(", ".join(mp.nstr(c, digits) + suffix for c in coefficients))
+
+
+# --- the tables of csrc/cpu/simd_log_table.h -----------------------------------------------------
+
+
+def table_of_log(base):
+    """For each sixteenth of [1, 2): c close to 1/m, and -log(c), for m in [3/4, 3/2)."""
+    for k in range(16):
+        low, high = 1 + mpf(k) / 16, 1 + mpf(k + 1) / 16
+        if k in (0, 15):  # around m = 1
+            yield np.float32(1), np.float32(0)
+            continue
+        # Above 3/2 m is half as large. Of the floats around the middle's the one is taken whose
+        # logarithm is nearly a float.
+        middle = np.float32(float((2 if k < 8 else 4) / (low + high)))
+        near = (middle.view(np.int32) + np.arange(-400, 401)).astype(np.int32).view(np.float32)
+        entries = [(c, np.float32(float(-log(mpf(float(c)), base)))) for c in near]
+        yield min(entries, key=lambda e: abs(mpf(float(e[1])) + log(mpf(float(e[0])), base)))
+
+
+for base in (2, 10):
+    scale = 1 / log(base)
+    table = list(table_of_log(base))
+    print(f"// log to base {base}: c, -log(c), log(1 + r) / r for -1/32 <= r <= 1/16")
+    print(", ".join(float(c).hex() for c, _ in table))
+    print(", ".join(float(t).hex() for _, t in table))
+    g = series_safe(lambda r, scale=scale: scale * log1p(r) / r, scale)
+    fitted = chebyfit(g, [mpf("-0.0316"), mpf("0.0626")], 5)
+    print(", ".join(mp.nstr(c, 9) + "f" for c in fitted))

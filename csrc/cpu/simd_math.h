@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cpu/simd.h"
+#include "cpu/simd_log_table.h"
 
 namespace weft::cpu::WEFT_ISA::simd {
 
@@ -341,6 +342,9 @@ WEFT_INLINE V log(V x) {
 // 2.5 ULP; exact for powers of two.
 template <class V>
 WEFT_INLINE V log2(V x) {
+#if defined(__AVX512F__)
+  if constexpr (kIsFloat<V>) return log_by_table<kBinaryLog>(x);
+#endif
   const LogParts<V> p = split_log(x);
   return finish_log(x, p.exponent + (p.f + p.correction) * constant<V>(1.4426950408889634));
 }
@@ -348,10 +352,18 @@ WEFT_INLINE V log2(V x) {
 // 2.5 ULP.
 template <class V>
 WEFT_INLINE V log10(V x) {
+#if defined(__AVX512F__)
+  if constexpr (kIsFloat<V>) return log_by_table<kDecimalLog>(x);
+#endif
   const LogParts<V> p = split_log(x);
   const V high = constant<V>(kIsFloat<V> ? 0x1.344p-2 : 0x1.34413509fp-2);
   const V low = constant<V>(kIsFloat<V> ? 4.605038981195214e-06 : 0x1.e7fbcc47c4acdp-40);
-  const V tail = (p.f + p.correction) * constant<V>(0.4342944819032518) + p.exponent * low;
+  // f, which is exact, is scaled by itself and by both parts of 1 / log(10): at 0.7499 the rounding
+  // of f + correction and that of the scale made 2.8 ULP.
+  const V scale = constant<V>(0.4342944819032518);
+  const V scale_low = constant<V>(kIsFloat<V> ? -1.0103049952192528e-08 : 1.0983196502167651e-17);
+  const V small = p.f * scale_low + p.exponent * low;
+  const V tail = p.f * scale + (p.correction * scale + small);
   return finish_log(x, p.exponent * high + tail);
 }
 
