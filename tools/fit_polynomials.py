@@ -25,6 +25,7 @@ from mpmath import (
     mpf,
     sin,
     sqrt,
+    tan,
 )
 
 mp.dps = 60
@@ -97,6 +98,14 @@ FITS = [
         mpf(1) / 24,
         (0, (PIO4 * mpf("1.001")) ** 2),
         3,
+        None,
+    ),
+    (
+        "tan: (tan(r)/r - 1) / r^2, in z = r^2",
+        lambda z: (tan(sqrt(z)) / sqrt(z) - 1) / z,
+        mpf(1) / 3,
+        (0, (PIO4 * mpf("1.001")) ** 2),
+        6,
         None,
     ),
     (
