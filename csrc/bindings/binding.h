@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/casters.h"
+#include "bindings/tensor_object.h"
 #include "core/launch.h"
 #include "core/tensor.h"
 

@@ -18,7 +18,7 @@ using Kind = IndexItem::Kind;
 
 // The raw tensor of a `_C.Tensor` or of a Python object that wraps one in `_data`; else null.
 const Tensor* raw_tensor(py::handle object, py::object& keep_alive) {
-  if (py::isinstance<Tensor>(object)) return object.cast<const Tensor*>();
+  if (const Tensor* raw = tensor_in(object.ptr())) return raw;
   static PyObject* const name = PyUnicode_InternFromString("_data");
   PyObject* data = PyObject_GetAttr(object.ptr(), name);
   if (data == nullptr) {
@@ -26,7 +26,7 @@ const Tensor* raw_tensor(py::handle object, py::object& keep_alive) {
     return nullptr;
   }
   keep_alive = py::reinterpret_steal<py::object>(data);
-  return py::isinstance<Tensor>(keep_alive) ? keep_alive.cast<const Tensor*>() : nullptr;
+  return tensor_in(data);
 }
 
 template <class T>
@@ -127,7 +127,7 @@ auto with_key(py::handle object, F&& use) {
 
 // Python numbers take the dtype of the tensor they are assigned to.
 Tensor assigned_value(const Tensor& x, py::handle value) {
-  if (py::isinstance<Tensor>(value)) return value.cast<Tensor>();
+  if (const Tensor* raw = tensor_in(value.ptr())) return *raw;
   if (PyLong_Check(value.ptr())) {
     int overflow = 0;
     const long long integer = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);

@@ -10,19 +10,12 @@ namespace py = pybind11;
 namespace weft {
 namespace {
 
-std::vector<const Tensor*> borrow(const py::sequence& tensors) {
-  std::vector<const Tensor*> borrowed;
-  borrowed.reserve(tensors.size());
-  for (const auto& t : tensors) borrowed.push_back(&t.cast<const Tensor&>());
-  return borrowed;
-}
-
 // dtype, shape and strides of arrays as bytes: the same bytes, the same program. Whether they may
 // be written to belongs to it, because operations refuse read-only memory.
 py::bytes signature(const py::sequence& tensors) {
   std::string key;
-  for (const auto& item : tensors) {
-    const auto& t = item.cast<const Tensor&>();
+  for (const Tensor* item : tensors_in(tensors)) {
+    const Tensor& t = *item;
     key.push_back(static_cast<char>(t.dtype()));
     key.push_back(static_cast<char>(t.device().type));
     key.push_back(static_cast<char>(t.device().index));
@@ -62,7 +55,7 @@ std::function<std::string()> text_of(py::function function) {
 WEFT_BINDING(program) {
   py::class_<Program>(m, "Program")
       .def(
-          "run", [](Program& p, const py::sequence& inputs) { return p.run(borrow(inputs)); },
+          "run", [](Program& p, const py::sequence& inputs) { return p.run(tensors_in(inputs)); },
           py::arg("inputs"))
       .def("go_on", &Program::go_on)
       .def("difference", &Program::difference, py::arg("other"))

@@ -74,18 +74,12 @@ void require_values(const Tensor& t, const char* what) {
   check_type(!t.is_meta(), what, ": a tensor on the meta device has a shape but no values");
 }
 
-py::buffer_info buffer_of(const Tensor& t) {
+void require_buffer(const Tensor& t) {
   require_values(t, "buffer");
-  record_host_read(t, "numpy()");
   check_type(!is_gpu(t.device()), "buffer: the tensor lives on ", t.device(),
              "; copy it with .to('cpu') or .numpy() first");
   check_type(t.dtype() != DType::bfloat16,
              "buffer: bfloat16 has no NumPy format; use .astype('float32')");
-  const auto item = static_cast<py::ssize_t>(itemsize(t.dtype()));
-  std::vector<py::ssize_t> shape(t.shape().begin(), t.shape().end()), strides;
-  for (int64_t s : t.strides()) strides.push_back(s * item);
-  return py::buffer_info(t.data(), item, numpy_format(t.dtype()), t.ndim(), shape, strides,
-                         !t.storage()->writable());
 }
 
 // The values of a tensor on a GPU; other Python threads run while this one waits for them.
@@ -97,11 +91,15 @@ Tensor read_back(const Tensor& t) {
 py::array to_numpy(const Tensor& t) {
   if (t.dtype() == DType::bfloat16) return to_numpy(cast(t, DType::float32));
   if (is_gpu(t.device())) return to_numpy(read_back(t));
-  const py::buffer_info info = buffer_of(t);
+  require_buffer(t);
+  record_host_read(t, "numpy()");
+  const auto item = static_cast<py::ssize_t>(itemsize(t.dtype()));
+  std::vector<py::ssize_t> strides;
+  for (int64_t s : t.strides()) strides.push_back(s * item);
   const py::capsule keep_alive(new StoragePtr(t.storage()),
                                [](void* p) { delete static_cast<StoragePtr*>(p); });
-  py::array array(py::dtype(info.format), info.shape, info.strides, info.ptr, keep_alive);
-  if (info.readonly) array.attr("flags").attr("writeable") = false;
+  py::array array(py::dtype(numpy_format(t.dtype())), t.shape(), strides, t.data(), keep_alive);
+  if (!t.storage()->writable()) array.attr("flags").attr("writeable") = false;
   return array;
 }
 
@@ -153,7 +151,68 @@ Tensor reshape_view(const Tensor& x, const Shape& shape) {
   return try_reshape(contiguous_copy(x), resolved);
 }
 
+// --- the type ------------------------------------------------------------------------------------
+
+void dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  reinterpret_cast<TensorObject*>(self)->tensor.~Tensor();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// Lends the buffer of its NumPy array, which knows all that a consumer may ask for.
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  return translated(-1, [&] {
+    const Tensor& t = *tensor_in(self);
+    require_buffer(t);
+    return PyObject_GetBuffer(to_numpy(t).ptr(), view, flags);
+  });
+}
+
+PyTypeObject* make_tensor_type() {
+  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(&dealloc)},
+                                {Py_bf_getbuffer, reinterpret_cast<void*>(&get_buffer)},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"weft._C.Tensor", sizeof(TensorObject), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+py::handle tensor_class() { return reinterpret_cast<PyObject*>(tensor_type); }
+
+template <class Function>
+void define_method(const char* name, Function function) {
+  py::setattr(tensor_class(), name,
+              py::cpp_function(function, py::name(name), py::is_method(tensor_class())));
+}
+template <class Getter>
+void define_property(const char* name, Getter getter) {
+  const py::handle property(reinterpret_cast<PyObject*>(&PyProperty_Type));
+  py::setattr(tensor_class(), name,
+              property(py::cpp_function(getter, py::is_method(tensor_class()))));
+}
+
 }  // namespace
+
+PyTypeObject* tensor_type = nullptr;
+
+PyObject* tensor_object(Tensor tensor) {
+  auto* object = PyObject_New(TensorObject, tensor_type);
+  if (object == nullptr) throw py::error_already_set();
+  new (&object->tensor) Tensor(std::move(tensor));
+  return reinterpret_cast<PyObject*>(object);
+}
+
+std::vector<const Tensor*> tensors_in(const py::sequence& list) {
+  std::vector<const Tensor*> tensors;
+  tensors.reserve(list.size());
+  for (const auto& item : list) {
+    tensors.push_back(tensor_in(item.ptr()));
+    check_type(tensors.back() != nullptr, "expected raw tensors, got ",
+               Py_TYPE(item.ptr())->tp_name);
+  }
+  return tensors;
+}
 
 PyObject* dtype_object(DType t) { return dtype_objects[static_cast<int>(t)]; }
 
@@ -161,26 +220,24 @@ void bind_tensor(py::module_& m) {
   m.def("set_dtype_objects", [](const py::list& objects) {
     for (int i = 0; i < kNumDTypes; i++) dtype_objects[i] = py::object(objects[i]).release().ptr();
   });
-  py::class_<Tensor>(m, "Tensor", py::buffer_protocol())
-      .def_buffer(&buffer_of)
-      .def_property_readonly("shape", &Tensor::shape)
-      .def_property_readonly("strides", &Tensor::strides)
-      .def_property_readonly("offset", &Tensor::offset)
-      .def_property_readonly("dtype", &Tensor::dtype)
-      .def_property_readonly("device", &Tensor::device)
-      .def_property_readonly("ndim", &Tensor::ndim)
-      .def_property_readonly("size", &Tensor::size)
-      .def_property_readonly("version", [](const Tensor& t) { return t.storage()->version(); })
-      .def_property_readonly("writable", [](const Tensor& t) { return t.storage()->writable(); })
-      .def_property_readonly("pointer",
-                             [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data()); })
-      .def_property_readonly(
-          "storage_id",
-          [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.storage().get()); })
-      .def("is_contiguous", &Tensor::is_contiguous)
-      .def("bump_version", [](const Tensor& t) { t.storage()->bump_version(); })
-      .def("numpy", &to_numpy)
-      .def("item", &item);
+  tensor_type = make_tensor_type();
+  m.attr("Tensor") = tensor_class();
+  define_property("shape", &Tensor::shape);
+  define_property("strides", &Tensor::strides);
+  define_property("offset", &Tensor::offset);
+  define_property("dtype", &Tensor::dtype);
+  define_property("device", &Tensor::device);
+  define_property("ndim", &Tensor::ndim);
+  define_property("size", &Tensor::size);
+  define_property("version", [](const Tensor& t) { return t.storage()->version(); });
+  define_property("writable", [](const Tensor& t) { return t.storage()->writable(); });
+  define_property("pointer", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data()); });
+  define_property("storage_id",
+                  [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.storage().get()); });
+  define_method("is_contiguous", &Tensor::is_contiguous);
+  define_method("bump_version", [](const Tensor& t) { t.storage()->bump_version(); });
+  define_method("numpy", &to_numpy);
+  define_method("item", &item);
   m.def("empty", &Tensor::empty, py::arg("shape"), py::arg("dtype"), py::arg("device") = Device{});
   m.def("from_numpy", &from_numpy, py::arg("array"), py::arg("copy") = false,
         py::arg("read_only") = false);

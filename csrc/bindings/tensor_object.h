@@ -1,25 +1,33 @@
-// What plain C functions of Python need, which are called more often than pybind11's can be: the
-// tensor inside a `_C.Tensor`, a new `_C.Tensor`, and C++ exceptions as Python's.
+// `_C.Tensor`, a plain C type with a Tensor inside, and what plain C functions of Python need.
+//
+// Not one of pybind11's classes: to make, register and find such an instance takes as long as the
+// rest of an operation on 16 numbers. pybind11's functions take and return it all the same, by the
+// caster below.
 #pragma once
 
-#include <utility>
+#include <pybind11/pybind11.h>
 
-#include "bindings/binding.h"
+#include <utility>
+#include <vector>
+
+#include "core/tensor.h"
 
 namespace weft {
 
-// The C++ tensor inside a `_C.Tensor`, or null.
-inline const Tensor* tensor_in(PyObject* object) {
-  static PyTypeObject* const type =
-      reinterpret_cast<PyTypeObject*>(pybind11::type::of<Tensor>().ptr());
-  if (Py_TYPE(object) != type) return nullptr;
-  auto* instance = reinterpret_cast<pybind11::detail::instance*>(object);
-  return static_cast<const Tensor*>(instance->get_value_and_holder().value_ptr());
-}
+struct TensorObject {
+  PyObject_HEAD Tensor tensor;
+};
+extern PyTypeObject* tensor_type;  // bindings/tensor.cpp
 
-inline PyObject* tensor_object(Tensor tensor) {
-  return pybind11::cast(std::move(tensor)).release().ptr();
+// The tensor inside a `_C.Tensor`, null for any other object.
+inline Tensor* tensor_in(PyObject* object) {
+  return Py_TYPE(object) == tensor_type ? &reinterpret_cast<TensorObject*>(object)->tensor
+                                        : nullptr;
 }
+// A new `_C.Tensor`.
+PyObject* tensor_object(Tensor tensor);
+// Pointers into the tensors of a Python list, which keeps them alive during the call.
+std::vector<const Tensor*> tensors_in(const pybind11::sequence& list);
 
 // What `body` gives, or with an exception set the result `failed`.
 template <class Result, class Body>
@@ -35,3 +43,28 @@ Result translated(Result failed, Body&& body) {
 }
 
 }  // namespace weft
+
+namespace pybind11::detail {
+
+template <>
+class type_caster<weft::Tensor> {
+ public:
+  static constexpr auto name = const_name("weft._C.Tensor");
+  template <class T>
+  using cast_op_type = detail::cast_op_type<T>;
+
+  bool load(handle source, bool) {
+    value_ = weft::tensor_in(source.ptr());
+    return value_ != nullptr;
+  }
+  static handle cast(weft::Tensor tensor, return_value_policy, handle) {
+    return weft::tensor_object(std::move(tensor));
+  }
+  operator weft::Tensor*() { return value_; }
+  operator weft::Tensor&() { return *value_; }
+
+ private:
+  weft::Tensor* value_ = nullptr;
+};
+
+}  // namespace pybind11::detail

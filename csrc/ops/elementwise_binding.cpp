@@ -4,7 +4,7 @@
 // pybind11 needs to choose an overload.
 #include <string>
 
-#include "bindings/tensor_object.h"
+#include "bindings/binding.h"
 #include "ops/elementwise.h"
 #include "ops/functors_activation.h"
 #include "ops/functors_arithmetic.h"

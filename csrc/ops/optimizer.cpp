@@ -251,14 +251,6 @@ void scaled_add(const TensorList& x, const TensorList& y, double a, double b) {
 
 namespace {
 
-// Borrowed pointers into the tensors of a Python list; the list keeps them alive during the call.
-TensorList borrow(const pybind11::sequence& tensors) {
-  TensorList borrowed;
-  borrowed.reserve(tensors.size());
-  for (const auto& t : tensors) borrowed.push_back(&t.cast<const Tensor&>());
-  return borrowed;
-}
-
 // What stays the same from step to step, so that a step hands over nothing but the gradients.
 class UpdatePlan {
  public:
@@ -279,7 +271,7 @@ class UpdatePlan {
   UpdatePlan& operator=(const UpdatePlan&) = delete;
 
   void update(const pybind11::sequence& gradients) const {
-    optimizer_update(settings_, parameter_list_, borrow(gradients), slot_list_, decayed_, rate_,
+    optimizer_update(settings_, parameter_list_, tensors_in(gradients), slot_list_, decayed_, rate_,
                      iterations_, momentum_product_);
   }
 
@@ -329,12 +321,12 @@ WEFT_BINDING(optimizer) {
       .def("update", &UpdatePlan::update, py::arg("gradients"));
   m.def(
       "sums_of_squares",
-      [](const py::sequence& tensors) { return sums_of_squares(borrow(tensors)); },
+      [](const py::sequence& tensors) { return sums_of_squares(tensors_in(tensors)); },
       py::arg("tensors"));
   m.def(
       "scaled_add",
       [](const py::sequence& x, const py::sequence& y, double a, double b) {
-        scaled_add(borrow(x), borrow(y), a, b);
+        scaled_add(tensors_in(x), tensors_in(y), a, b);
       },
       py::arg("x"), py::arg("y"), py::arg("a"), py::arg("b"));
 }
