@@ -156,16 +156,13 @@ class Arguments {
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
 
+  // What `forward` of a function gives, or a raw function that needs no ctx.
   py::object forward(PyObject* function, PyObject* ctx) {
     static PyObject* const name = PyUnicode_InternFromString("forward");
-    const auto body = py::reinterpret_steal<py::object>(PyObject_GetAttr(function, name));
-    if (!body) throw py::error_already_set();
     values_[0] = ctx;
-    PyObject* results =
-        PyObject_Vectorcall(body.ptr(), values_, static_cast<size_t>(count_ + 1), nullptr);
-    if (results == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::object>(results);
+    return results_of(attribute(function, name).ptr(), values_, count_ + 1);
   }
+  py::object kernel(PyObject* raw) const { return results_of(raw, values_ + 1, count_); }
   PyObject* const* args() const { return args_; }
   PyObject* const* arrays() const { return values_ + 1; }
   Py_ssize_t count() const { return count_; }
@@ -174,6 +171,12 @@ class Arguments {
   py::object severed;
 
  private:
+  static py::object results_of(PyObject* callable, PyObject* const* values, Py_ssize_t count) {
+    PyObject* results = PyObject_Vectorcall(callable, values, static_cast<size_t>(count), nullptr);
+    if (results == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(results);
+  }
+
   static constexpr Py_ssize_t kInPlace = 12;
   PyObject* const* args_;
   Py_ssize_t count_, owned_ = 0;
@@ -205,6 +208,32 @@ void finish(NodeState* node, const py::object& results) {
         node->outputs = Py_NewRef(tuple.ptr());
 }
 
+// A function's raw function, where one does all that its `forward` does but save.
+py::object kernel_of(PyObject* function) {
+  static PyObject* const name = PyUnicode_InternFromString("kernel");
+  return attribute(function, name);
+}
+
+py::object compute(PyObject* function, Arguments& arguments) {
+  const py::object kernel = kernel_of(function);
+  return kernel.is_none() ? arguments.forward(function, unrecorded())
+                          : arguments.kernel(kernel.ptr());
+}
+
+// As `compute`, while `node` takes what it saves.
+py::object compute_and_save(PyObject* function, Arguments& arguments, NodeState* node) {
+  static PyObject* const name = PyUnicode_InternFromString("saves");
+  const py::object saves = attribute(function, name);
+  if (saves.is_none()) return arguments.forward(function, reinterpret_cast<PyObject*>(node));
+  const py::object results = arguments.kernel(kernel_of(function).ptr());
+  PyObject* const only = results.ptr();
+  if (PyUnicode_CompareWithASCIIString(saves.ptr(), "arguments") == 0)
+    keep(node, arguments.arrays(), arguments.count());
+  else if (PyUnicode_CompareWithASCIIString(saves.ptr(), "result") == 0)
+    keep(node, &only, 1);
+  return results;
+}
+
 PyObject* record(PyObject* function, Arguments& arguments) {
   PyTypeObject* type = classes().node;
   const auto ctx = py::reinterpret_steal<py::object>(make_node(type, nullptr, nullptr));
@@ -222,7 +251,7 @@ PyObject* record(PyObject* function, Arguments& arguments) {
   };
   const py::object results = [&] {
     const During forward_runs(node, arguments);
-    return arguments.forward(function, ctx.ptr());
+    return compute_and_save(function, arguments, node);
   }();
   finish(node, results);
   return wrapped(results, [&](int index, PyObject* array) { return wrap(node, index, array); });
@@ -235,7 +264,7 @@ PyObject* apply_to(PyObject* function, PyObject* const* args, Py_ssize_t count) 
     if (reason.is_none()) return record(function, arguments);
     arguments.severed = py::make_tuple(attribute(function, "name"), reason);
   }
-  const py::object results = arguments.forward(function, unrecorded());
+  const py::object results = compute(function, arguments);
   return wrapped(results, [&](int, PyObject* array) {
     TensorState* state = new_tensor(array);
     if (arguments.severed && grad_enabled) state->severed = Py_NewRef(arguments.severed.ptr());

@@ -3,7 +3,7 @@
 // runs for every operation; the walk over the nodes is Python, in weft/autograd/engine.py.
 #pragma once
 
-#include "bindings/tensor_object.h"
+#include "bindings/binding.h"
 
 // After Python.h, which it needs.
 #include <structmember.h>
@@ -24,6 +24,11 @@ const Classes& classes();
 
 inline pybind11::object attribute(PyObject* object, const char* name) {
   return pybind11::handle(object).attr(name);
+}
+inline pybind11::object attribute(PyObject* object, PyObject* name) {
+  PyObject* value = PyObject_GetAttr(object, name);
+  if (value == nullptr) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::object>(value);
 }
 
 template <int (*kClear)(PyObject*)>
@@ -89,6 +94,8 @@ PyObject* make_node(PyTypeObject* type, PyObject* = nullptr, PyObject* = nullptr
 
 // Notes of every argument where its gradient goes, and what `fits` compares.
 void connect(NodeState* node, PyObject* const* args, PyObject* const* arrays, Py_ssize_t count);
+// Keeps raw tensors, numbers and None for `backward`; while `forward` runs.
+void keep(NodeState* node, PyObject* const* values, Py_ssize_t count);
 // The tensor of output number `index`.
 PyObject* wrap(NodeState* node, int index, PyObject* data);
 

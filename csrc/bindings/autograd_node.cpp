@@ -90,27 +90,19 @@ void connect(NodeState* node, PyObject* const* args, PyObject* const* arrays, Py
   }
 }
 
-namespace {
-
-PyObject* save(PyObject* self, PyObject* const* values, Py_ssize_t count) {
-  return translated<PyObject*>(nullptr, [&] {
-    NodeState* node = node_in(self);
-    if (node->args == nullptr) fail(ErrorKind::runtime, "ctx.save belongs into forward");
-    drop_kept(node);
-    const Py_ssize_t arguments = PyTuple_GET_SIZE(node->edges);
-    for (Py_ssize_t k = 0; k < count; k++) {
-      const Tensor* array = tensor_in(values[k]);
-      PyObject* source = values[k] == Py_None ? nullptr : values[k];
-      // An input is kept with its graph, so that second derivatives reach it.
-      for (Py_ssize_t i = 0; array != nullptr && i < arguments; i++)
-        if (node->arrays[i] == values[k]) source = node->args[i];
-      node->kept.push_back({Py_XNewRef(source), array ? array->storage()->version() : 0});
-    }
-    return Py_NewRef(Py_None);
-  });
+void keep(NodeState* node, PyObject* const* values, Py_ssize_t count) {
+  if (node->args == nullptr) fail(ErrorKind::runtime, "ctx.save belongs into forward");
+  drop_kept(node);
+  const Py_ssize_t arguments = PyTuple_GET_SIZE(node->edges);
+  for (Py_ssize_t k = 0; k < count; k++) {
+    const Tensor* array = tensor_in(values[k]);
+    PyObject* source = values[k] == Py_None ? nullptr : values[k];
+    // An input is kept with its graph, so that second derivatives reach it.
+    for (Py_ssize_t i = 0; array != nullptr && i < arguments; i++)
+      if (node->arrays[i] == values[k]) source = node->args[i];
+    node->kept.push_back({Py_XNewRef(source), array ? array->storage()->version() : 0});
+  }
 }
-
-}  // namespace
 
 PyObject* wrap(NodeState* node, int index, PyObject* data) {
   const Tensor* array = tensor_in(data);
@@ -131,6 +123,13 @@ PyObject* wrap(NodeState* node, int index, PyObject* data) {
 }
 
 namespace {
+
+PyObject* save(PyObject* self, PyObject* const* values, Py_ssize_t count) {
+  return translated<PyObject*>(nullptr, [&] {
+    keep(node_in(self), values, count);
+    return Py_NewRef(Py_None);
+  });
+}
 
 // What was kept, as a tensor with its history.
 PyObject* restored(NodeState* node, const Kept& kept) {

@@ -120,6 +120,10 @@ class Function(_C.FunctionBase):
     An operation without gradient sets `not_differentiable` to the reason. One whose result shares
     the memory of an input sets `returns_view`, so that stale views are noticed.
 
+    Where one raw function does all that `forward` does but save, it is the `kernel`, which is
+    called directly when nothing is recorded. With `saves`, one of "nothing", "arguments" (all of
+    them) and "result", no `forward` is needed.
+
     ``apply(*args)`` computes, and records a node when a gradient will be needed. ``of(*operands)``
     first makes tensors of what is neither a tensor nor a number beside one.
 
@@ -141,11 +145,17 @@ class Function(_C.FunctionBase):
     name: ClassVar[str] = "function"
     not_differentiable: ClassVar[str | None] = None
     returns_view: ClassVar[bool] = False
+    kernel: ClassVar[Callable[..., Any] | None] = None
+    saves: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.strip("_")).lower()
+        if "forward" in cls.__dict__ and "kernel" not in cls.__dict__:
+            cls.kernel = cls.saves = None
+        # Bound here once: to bind a class method takes as long as to record an operation.
+        cls.apply, cls.of = super().apply, super().of  # type: ignore[method-assign]
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:

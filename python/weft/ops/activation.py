@@ -32,13 +32,8 @@ def _sigmoid_slope(x: Tensor) -> Tensor:
 
 
 class Sigmoid(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.sigmoid(x)
-        ctx.save(y)
-        return y
+    kernel = _C.sigmoid
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -48,10 +43,8 @@ class Sigmoid(Function):
 class SigmoidGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, y: Any) -> Any:
-        ctx.save(dy, y)
-        return _C.sigmoid_backward(dy, y)
+    kernel = _C.sigmoid_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -73,13 +66,8 @@ def sigmoid(x: Any) -> Tensor:
 
 
 class Tanh(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.tanh(x)
-        ctx.save(y)
-        return y
+    kernel = _C.tanh
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -89,10 +77,8 @@ class Tanh(Function):
 class TanhGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, y: Any) -> Any:
-        ctx.save(dy, y)
-        return _C.tanh_backward(dy, y)
+    kernel = _C.tanh_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -114,12 +100,8 @@ def tanh(x: Any) -> Tensor:
 
 
 class Softplus(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.softplus(x)
+    kernel = _C.softplus
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -129,10 +111,8 @@ class Softplus(Function):
 class SoftplusGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.softplus_backward(dy, x)
+    kernel = _C.softplus_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -154,12 +134,8 @@ def softplus(x: Any) -> Tensor:
 
 
 class LogSigmoid(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.log_sigmoid(x)
+    kernel = _C.log_sigmoid
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -169,10 +145,8 @@ class LogSigmoid(Function):
 class LogSigmoidGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.log_sigmoid_backward(dy, x)
+    kernel = _C.log_sigmoid_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -194,12 +168,8 @@ def log_sigmoid(x: Any) -> Tensor:
 
 
 class Softsign(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.softsign(x)
+    kernel = _C.softsign
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -209,10 +179,8 @@ class Softsign(Function):
 class SoftsignGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.softsign_backward(dy, x)
+    kernel = _C.softsign_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -237,12 +205,8 @@ def softsign(x: Any) -> Tensor:
 
 
 class Silu(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.silu(x)
+    kernel = _C.silu
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -252,10 +216,8 @@ class Silu(Function):
 class SiluGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.silu_backward(dy, x)
+    kernel = _C.silu_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -280,12 +242,8 @@ def silu(x: Any) -> Tensor:
 
 
 class Mish(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.mish(x)
+    kernel = _C.mish
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -295,10 +253,8 @@ class Mish(Function):
 class MishGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.mish_backward(dy, x)
+    kernel = _C.mish_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -326,12 +282,8 @@ def mish(x: Any) -> Tensor:
 
 
 class GeluExact(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.gelu(x)
+    kernel = _C.gelu
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -341,10 +293,8 @@ class GeluExact(Function):
 class GeluExactGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.gelu_backward(dy, x)
+    kernel = _C.gelu_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -358,12 +308,8 @@ class GeluExactGradient(Function):
 
 
 class GeluTanh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.gelu_tanh(x)
+    kernel = _C.gelu_tanh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -373,10 +319,8 @@ class GeluTanh(Function):
 class GeluTanhGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, x: Any) -> Any:
-        ctx.save(dy, x)
-        return _C.gelu_tanh_backward(dy, x)
+    kernel = _C.gelu_tanh_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:

@@ -33,11 +33,8 @@ __all__ = [
 
 
 class Add(Function):
-    """Saves nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.add(x1, x2)
+    kernel = _C.add
+    saves = "nothing"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -58,11 +55,8 @@ def add(x1: Any, x2: Any) -> Tensor:
 
 
 class Subtract(Function):
-    """Saves nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.subtract(x1, x2)
+    kernel = _C.subtract
+    saves = "nothing"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -84,6 +78,8 @@ def subtract(x1: Any, x2: Any) -> Tensor:
 
 class Multiply(Function):
     """Saves each argument if the other one needs a gradient: not `x` for ``x * 3.0``."""
+
+    kernel = _C.multiply
 
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
@@ -112,6 +108,8 @@ def multiply(x1: Any, x2: Any) -> Tensor:
 class Divide(Function):
     """Saves the divisor, and the dividend if the divisor needs a gradient."""
 
+    kernel = _C.divide
+
     @staticmethod
     def forward(ctx: Any, x1: Any, x2: Any) -> Any:
         ctx.save(x1 if ctx.needs_grad[1] else None, x2)
@@ -139,9 +137,7 @@ def divide(x1: Any, x2: Any) -> Tensor:
 class FloorDivide(Function):
     not_differentiable = "floor_divide is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.floor_divide(x1, x2)
+    kernel = _C.floor_divide
 
 
 def floor_divide(x1: Any, x2: Any) -> Tensor:
@@ -156,12 +152,8 @@ def floor_divide(x1: Any, x2: Any) -> Tensor:
 
 
 class Remainder(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.remainder(x1, x2)
+    kernel = _C.remainder
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -183,12 +175,8 @@ def remainder(x1: Any, x2: Any) -> Tensor:
 
 
 class Fmod(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.fmod(x1, x2)
+    kernel = _C.fmod
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -212,10 +200,8 @@ def fmod(x1: Any, x2: Any) -> Tensor:
 class Power(Function):
     """Saves both arguments and the result."""
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.power(x1, x2)
+    kernel = _C.power
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -251,12 +237,8 @@ def power(x1: Any, x2: Any) -> Tensor:
 
 
 class Maximum(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.maximum(x1, x2)
+    kernel = _C.maximum
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -278,12 +260,8 @@ def maximum(x1: Any, x2: Any) -> Tensor:
 
 
 class Minimum(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.minimum(x1, x2)
+    kernel = _C.minimum
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -305,12 +283,8 @@ def minimum(x1: Any, x2: Any) -> Tensor:
 
 
 class Arctan2(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.arctan2(x1, x2)
+    kernel = _C.arctan2
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -332,12 +306,8 @@ def arctan2(x1: Any, x2: Any) -> Tensor:
 
 
 class Hypot(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.hypot(x1, x2)
+    kernel = _C.hypot
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -359,12 +329,8 @@ def hypot(x1: Any, x2: Any) -> Tensor:
 
 
 class Logaddexp(Function):
-    """Saves both arguments."""
-
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        ctx.save(x1, x2)
-        return _C.logaddexp(x1, x2)
+    kernel = _C.logaddexp
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -387,6 +353,8 @@ def logaddexp(x1: Any, x2: Any) -> Tensor:
 
 class Where(Function):
     """Saves the condition."""
+
+    kernel = _C.where
 
     @staticmethod
     def forward(ctx: Any, condition: Any, x1: Any, x2: Any) -> Any:
@@ -419,6 +387,8 @@ def where(condition: Any, x1: Any, x2: Any) -> Tensor:
 
 class Clip(Function):
     """Saves its argument; the bounds are numbers. Within the bounds, ends included, it is x."""
+
+    kernel = _C.clip
 
     @staticmethod
     def forward(ctx: Any, x: Any, low: Any, high: Any) -> Any:

@@ -38,9 +38,7 @@ __all__ = [
 class Equal(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.equal(x1, x2)
+    kernel = _C.equal
 
 
 def equal(x1: Any, x2: Any) -> Tensor:
@@ -57,9 +55,7 @@ def equal(x1: Any, x2: Any) -> Tensor:
 class NotEqual(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.not_equal(x1, x2)
+    kernel = _C.not_equal
 
 
 def not_equal(x1: Any, x2: Any) -> Tensor:
@@ -76,9 +72,7 @@ def not_equal(x1: Any, x2: Any) -> Tensor:
 class Less(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.less(x1, x2)
+    kernel = _C.less
 
 
 def less(x1: Any, x2: Any) -> Tensor:
@@ -95,9 +89,7 @@ def less(x1: Any, x2: Any) -> Tensor:
 class LessEqual(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.less_equal(x1, x2)
+    kernel = _C.less_equal
 
 
 def less_equal(x1: Any, x2: Any) -> Tensor:
@@ -114,9 +106,7 @@ def less_equal(x1: Any, x2: Any) -> Tensor:
 class Greater(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.greater(x1, x2)
+    kernel = _C.greater
 
 
 def greater(x1: Any, x2: Any) -> Tensor:
@@ -133,9 +123,7 @@ def greater(x1: Any, x2: Any) -> Tensor:
 class GreaterEqual(Function):
     not_differentiable = "a comparison has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.greater_equal(x1, x2)
+    kernel = _C.greater_equal
 
 
 def greater_equal(x1: Any, x2: Any) -> Tensor:
@@ -152,9 +140,7 @@ def greater_equal(x1: Any, x2: Any) -> Tensor:
 class LogicalAnd(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.logical_and(x1, x2)
+    kernel = _C.logical_and
 
 
 def logical_and(x1: Any, x2: Any) -> Tensor:
@@ -171,9 +157,7 @@ def logical_and(x1: Any, x2: Any) -> Tensor:
 class LogicalOr(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.logical_or(x1, x2)
+    kernel = _C.logical_or
 
 
 def logical_or(x1: Any, x2: Any) -> Tensor:
@@ -190,9 +174,7 @@ def logical_or(x1: Any, x2: Any) -> Tensor:
 class LogicalXor(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.logical_xor(x1, x2)
+    kernel = _C.logical_xor
 
 
 def logical_xor(x1: Any, x2: Any) -> Tensor:
@@ -209,9 +191,7 @@ def logical_xor(x1: Any, x2: Any) -> Tensor:
 class LogicalNot(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.logical_not(x)
+    kernel = _C.logical_not
 
 
 def logical_not(x: Any) -> Tensor:
@@ -228,9 +208,7 @@ def logical_not(x: Any) -> Tensor:
 class Isnan(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.isnan(x)
+    kernel = _C.isnan
 
 
 def isnan(x: Any) -> Tensor:
@@ -247,9 +225,7 @@ def isnan(x: Any) -> Tensor:
 class Isinf(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.isinf(x)
+    kernel = _C.isinf
 
 
 def isinf(x: Any) -> Tensor:
@@ -266,9 +242,7 @@ def isinf(x: Any) -> Tensor:
 class Isfinite(Function):
     not_differentiable = "a truth value has no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.isfinite(x)
+    kernel = _C.isfinite
 
 
 def isfinite(x: Any) -> Tensor:
@@ -285,9 +259,7 @@ def isfinite(x: Any) -> Tensor:
 class BitwiseAnd(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.bitwise_and(x1, x2)
+    kernel = _C.bitwise_and
 
 
 def bitwise_and(x1: Any, x2: Any) -> Tensor:
@@ -304,9 +276,7 @@ def bitwise_and(x1: Any, x2: Any) -> Tensor:
 class BitwiseOr(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.bitwise_or(x1, x2)
+    kernel = _C.bitwise_or
 
 
 def bitwise_or(x1: Any, x2: Any) -> Tensor:
@@ -323,9 +293,7 @@ def bitwise_or(x1: Any, x2: Any) -> Tensor:
 class BitwiseXor(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.bitwise_xor(x1, x2)
+    kernel = _C.bitwise_xor
 
 
 def bitwise_xor(x1: Any, x2: Any) -> Tensor:
@@ -342,9 +310,7 @@ def bitwise_xor(x1: Any, x2: Any) -> Tensor:
 class BitwiseLeftShift(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.bitwise_left_shift(x1, x2)
+    kernel = _C.bitwise_left_shift
 
 
 def bitwise_left_shift(x1: Any, x2: Any) -> Tensor:
@@ -361,9 +327,7 @@ def bitwise_left_shift(x1: Any, x2: Any) -> Tensor:
 class BitwiseRightShift(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x1: Any, x2: Any) -> Any:
-        return _C.bitwise_right_shift(x1, x2)
+    kernel = _C.bitwise_right_shift
 
 
 def bitwise_right_shift(x1: Any, x2: Any) -> Tensor:
@@ -380,9 +344,7 @@ def bitwise_right_shift(x1: Any, x2: Any) -> Tensor:
 class BitwiseInvert(Function):
     not_differentiable = "integers have no slope"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.bitwise_invert(x)
+    kernel = _C.bitwise_invert
 
 
 def bitwise_invert(x: Any) -> Tensor:

@@ -35,11 +35,8 @@ _ERF_SLOPE = 2.0 / math.sqrt(math.pi)  # erf'(0)
 
 
 class Negative(Function):
-    """Saves nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.negative(x)
+    kernel = _C.negative
+    saves = "nothing"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -69,12 +66,8 @@ def positive(x: Any) -> Tensor:
 
 
 class Absolute(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.absolute(x)
+    kernel = _C.absolute
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -96,9 +89,7 @@ def abs(x: Any) -> Tensor:
 class Sign(Function):
     not_differentiable = "sign is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.sign(x)
+    kernel = _C.sign
 
 
 def sign(x: Any) -> Tensor:
@@ -113,12 +104,8 @@ def sign(x: Any) -> Tensor:
 
 
 class Square(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.square(x)
+    kernel = _C.square
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -138,13 +125,8 @@ def square(x: Any) -> Tensor:
 
 
 class Sqrt(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.sqrt(x)
-        ctx.save(y)
-        return y
+    kernel = _C.sqrt
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -164,13 +146,8 @@ def sqrt(x: Any) -> Tensor:
 
 
 class Rsqrt(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.rsqrt(x)
-        ctx.save(y)
-        return y
+    kernel = _C.rsqrt
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -190,13 +167,8 @@ def rsqrt(x: Any) -> Tensor:
 
 
 class Reciprocal(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.reciprocal(x)
-        ctx.save(y)
-        return y
+    kernel = _C.reciprocal
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -216,13 +188,8 @@ def reciprocal(x: Any) -> Tensor:
 
 
 class Exp(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.exp(x)
-        ctx.save(y)
-        return y
+    kernel = _C.exp
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -242,13 +209,8 @@ def exp(x: Any) -> Tensor:
 
 
 class Exp2(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.exp2(x)
-        ctx.save(y)
-        return y
+    kernel = _C.exp2
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -268,13 +230,8 @@ def exp2(x: Any) -> Tensor:
 
 
 class Expm1(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.expm1(x)
-        ctx.save(y)
-        return y
+    kernel = _C.expm1
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -294,12 +251,8 @@ def expm1(x: Any) -> Tensor:
 
 
 class Log(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.log(x)
+    kernel = _C.log
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -319,12 +272,8 @@ def log(x: Any) -> Tensor:
 
 
 class Log2(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.log2(x)
+    kernel = _C.log2
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -344,12 +293,8 @@ def log2(x: Any) -> Tensor:
 
 
 class Log10(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.log10(x)
+    kernel = _C.log10
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -369,12 +314,8 @@ def log10(x: Any) -> Tensor:
 
 
 class Log1p(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.log1p(x)
+    kernel = _C.log1p
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -394,12 +335,8 @@ def log1p(x: Any) -> Tensor:
 
 
 class Erf(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.erf(x)
+    kernel = _C.erf
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:

@@ -20,13 +20,8 @@ __all__ = [
 
 
 class Relu(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.relu(x)
-        ctx.save(y)
-        return y
+    kernel = _C.relu
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -81,13 +76,8 @@ def relu(
 
 
 class Relu6(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.relu6(x)
-        ctx.save(y)
-        return y
+    kernel = _C.relu6
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -121,13 +111,8 @@ def relu6(x: Any) -> Tensor:
 
 
 class Selu(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.selu(x)
-        ctx.save(y)
-        return y
+    kernel = _C.selu
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -137,10 +122,8 @@ class Selu(Function):
 class SeluGradient(Function):
     """dy times the slope, in one pass."""
 
-    @staticmethod
-    def forward(ctx: Any, dy: Any, y: Any) -> Any:
-        ctx.save(dy, y)
-        return _C.selu_backward(dy, y)
+    kernel = _C.selu_backward
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, ddx: Tensor) -> Any:
@@ -162,12 +145,8 @@ def selu(x: Any) -> Tensor:
 
 
 class HardSigmoid(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.hard_sigmoid(x)
+    kernel = _C.hard_sigmoid
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -294,9 +273,7 @@ class Step(Function):
         "nothing in front of it can learn; use sigmoid or hard_sigmoid for training"
     )
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.step(x)
+    kernel = _C.step
 
 
 def step(x: Any) -> Tensor:

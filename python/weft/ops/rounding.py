@@ -14,9 +14,7 @@ __all__ = ["ceil", "floor", "round", "trunc"]
 class Floor(Function):
     not_differentiable = "floor is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.floor(x)
+    kernel = _C.floor
 
 
 def floor(x: Any) -> Tensor:
@@ -34,9 +32,7 @@ def floor(x: Any) -> Tensor:
 class Ceil(Function):
     not_differentiable = "ceil is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.ceil(x)
+    kernel = _C.ceil
 
 
 def ceil(x: Any) -> Tensor:
@@ -54,9 +50,7 @@ def ceil(x: Any) -> Tensor:
 class Trunc(Function):
     not_differentiable = "trunc is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.trunc(x)
+    kernel = _C.trunc
 
 
 def trunc(x: Any) -> Tensor:
@@ -74,9 +68,7 @@ def trunc(x: Any) -> Tensor:
 class Round(Function):
     not_differentiable = "round is constant between its jumps"
 
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return _C.round(x)
+    kernel = _C.round
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:

@@ -30,12 +30,8 @@ __all__ = [
 
 
 class Sin(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.sin(x)
+    kernel = _C.sin
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -55,12 +51,8 @@ def sin(x: Any) -> Tensor:
 
 
 class Cos(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.cos(x)
+    kernel = _C.cos
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -80,13 +72,8 @@ def cos(x: Any) -> Tensor:
 
 
 class Tan(Function):
-    """Saves its result."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        y = _C.tan(x)
-        ctx.save(y)
-        return y
+    kernel = _C.tan
+    saves = "result"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -106,12 +93,8 @@ def tan(x: Any) -> Tensor:
 
 
 class Arcsin(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arcsin(x)
+    kernel = _C.arcsin
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -131,12 +114,8 @@ def arcsin(x: Any) -> Tensor:
 
 
 class Arccos(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arccos(x)
+    kernel = _C.arccos
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -156,12 +135,8 @@ def arccos(x: Any) -> Tensor:
 
 
 class Arctan(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arctan(x)
+    kernel = _C.arctan
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -181,12 +156,8 @@ def arctan(x: Any) -> Tensor:
 
 
 class Sinh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.sinh(x)
+    kernel = _C.sinh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -206,12 +177,8 @@ def sinh(x: Any) -> Tensor:
 
 
 class Cosh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.cosh(x)
+    kernel = _C.cosh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -231,12 +198,8 @@ def cosh(x: Any) -> Tensor:
 
 
 class Arcsinh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arcsinh(x)
+    kernel = _C.arcsinh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -256,12 +219,8 @@ def arcsinh(x: Any) -> Tensor:
 
 
 class Arccosh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arccosh(x)
+    kernel = _C.arccosh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
@@ -281,12 +240,8 @@ def arccosh(x: Any) -> Tensor:
 
 
 class Arctanh(Function):
-    """Saves its argument."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save(x)
-        return _C.arctanh(x)
+    kernel = _C.arctanh
+    saves = "arguments"
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
