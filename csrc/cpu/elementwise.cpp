@@ -122,8 +122,16 @@ void run_elementwise(const Recipe& recipe, const Operand* operands) {
   const Operand& output = operands[arity];
   const Loop loop = loop_over(arity, operands);
   bool direct = loop.inner_stride(arity) == 1 && traits(recipe.output).direct();
-  for (int k = 0; k < arity; k++)
-    direct &= loop.inner_stride(k) == 1 && traits(recipe.inputs[k]).direct();
+  bool others_move = true, others_stand = arity > 1;
+  for (int k = 0; k < arity; k++) {
+    direct &= traits(recipe.inputs[k]).direct() && (k > 0 || loop.inner_stride(k) == 1);
+    others_move &= k == 0 || loop.inner_stride(k) == 1;
+    others_stand &= k == 0 || loop.inner_stride(k) == 0;
+  }
+  const Core core = !direct        ? nullptr
+                    : others_move  ? recipe.core
+                    : others_stand ? recipe.core_of_first
+                                   : nullptr;
 
   for_each_run(loop, recipe.grain, [&](const int64_t* at, int64_t n) {
     Run run;
@@ -134,10 +142,10 @@ void run_elementwise(const Recipe& recipe, const Operand* operands) {
     run.output = output.as<char>() + at[arity] * traits(recipe.output).stored;
     run.output_stride = loop.inner_stride(arity);
     run.n = n;
-    if (direct) {
+    if (core != nullptr) {
       const void* inputs[kMaxInputs];
       for (int k = 0; k < arity; k++) inputs[k] = run.inputs[k];
-      recipe.core(inputs, run.output, n);
+      core(inputs, run.output, n);
     } else {
       run_tiled(recipe, run);
     }

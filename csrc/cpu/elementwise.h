@@ -96,7 +96,8 @@ struct Recipe {
   int arity;
   Storage inputs[kMaxInputs];
   Storage output;
-  int64_t grain;  // elements that are worth a chunk of their own
+  int64_t grain;                 // elements that are worth a chunk of their own
+  Core core_of_first = nullptr;  // where the inputs but the first stand still: numbers, say
 };
 void run_elementwise(const Recipe& recipe, const Operand* operands);
 
@@ -112,30 +113,32 @@ WEFT_INLINE auto apply(const T* x) {
     return Functor::template apply<Math>(x[0], x[1], x[2]);
 }
 
-template <class Functor, class T>
+// The first kMoving inputs are arrays; the others stand still.
+template <class Functor, class T, int kMoving = Functor::kArity>
 void vector_core(const void* const* inputs, void* output, int64_t n) {
   constexpr int kLanes = simd::kLanes<T>;
   const T* in[Functor::kArity];
   for (int k = 0; k < Functor::kArity; k++) in[k] = static_cast<const T*>(inputs[k]);
   T* out = static_cast<T*>(output);
   simd::Vec<T> x[Functor::kArity];
+  for (int k = kMoving; k < Functor::kArity; k++) x[k] = simd::broadcast(*in[k]);
   int64_t i = 0;
   // Cheap ops are bound by the loads: several in flight per iteration.
   constexpr int kUnroll = Functor::kFlops <= 4 ? 4 : 1;
   for (; i + kUnroll * kLanes <= n; i += kUnroll * kLanes) {
 #pragma GCC unroll 4
     for (int u = 0; u < kUnroll; u++) {
-      for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load(in[k] + i + u * kLanes);
+      for (int k = 0; k < kMoving; k++) x[k] = simd::load(in[k] + i + u * kLanes);
       simd::store(out + i + u * kLanes, apply<Functor>(x));
     }
   }
   if constexpr (kUnroll > 1)
     for (; i + kLanes <= n; i += kLanes) {
-      for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load(in[k] + i);
+      for (int k = 0; k < kMoving; k++) x[k] = simd::load(in[k] + i);
       simd::store(out + i, apply<Functor>(x));
     }
   if (const int rest = static_cast<int>(n - i); rest > 0) {
-    for (int k = 0; k < Functor::kArity; k++) x[k] = simd::load_partial(in[k] + i, rest);
+    for (int k = 0; k < kMoving; k++) x[k] = simd::load_partial(in[k] + i, rest);
     simd::store_partial(out + i, apply<Functor>(x), rest);
   }
 }
@@ -191,6 +194,17 @@ constexpr Core core_of() {
     return &scalar_core<Functor, T, T>;
 }
 
+// Cheap functors of an array and numbers: to copy a number over a tile and load it again for every
+// vector took x + 1 half as long again.
+template <class Functor, class Stored>
+constexpr Core core_of_first() {
+  if constexpr (std::is_floating_point_v<Stored> && Functor::kResult != Result::boolean &&
+                Functor::kArity > 1 && Functor::kFlops <= 4)
+    return &vector_core<Functor, Stored, 1>;
+  else
+    return nullptr;
+}
+
 // --- tables ------------------------------------------------------------------------------------
 
 template <class Functor, class Stored>
@@ -202,7 +216,8 @@ void run(const void*, const Operand* operands) {
       {s, s, s},
       Functor::kResult == Result::boolean ? Storage::bytes1 : s,
       // About 10 us: 32K elements of one operation, fewer of the longer ones.
-      32 * 1024 / (1 + Functor::kFlops / 8)};
+      32 * 1024 / (1 + Functor::kFlops / 8),
+      core_of_first<Functor, Stored>()};
   run_elementwise(recipe, operands);
 }
 
