@@ -1,7 +1,10 @@
 // Recording and replaying steps: see core/recorder.h and core/program.h, and python/weft/capture.
 #include "core/program.h"
 
+#include <pybind11/stl.h>
+
 #include "bindings/binding.h"
+#include "core/passes/draft.h"
 #include "core/recorder.h"
 #include "core/recording.h"
 
@@ -37,10 +40,17 @@ py::list describe(const Program& program) {
       if (operand.present)
         shapes[i < launch.inputs ? 0 : 1].append(py::make_tuple(operand.shape, operand.dtype));
     }
-    launches.append(py::make_tuple(launch.slot->name(), launch.label, shapes[0], shapes[1],
+    launches.append(py::make_tuple(launch.name_of(), launch.label, shapes[0], shapes[1],
                                    launch.cost.flops, launch.cost.bytes));
   }
   return launches;
+}
+
+py::list describe_passes(const Program& program) {
+  py::list reports;
+  for (const PassReport& r : program.reports())
+    reports.append(py::make_tuple(r.name, r.launches_before, r.launches_after, r.before, r.after));
+  return reports;
 }
 
 std::function<std::string()> text_of(py::function function) {
@@ -60,7 +70,9 @@ WEFT_BINDING(program) {
       .def("go_on", &Program::go_on)
       .def("difference", &Program::difference, py::arg("other"))
       .def("is_current", &Program::is_current)
+      .def("prepare", &Program::prepare, py::arg("passes"))
       .def("launches", &describe)
+      .def_property_readonly("reports", &describe_passes)
       .def("profile", &Program::profile, py::arg("repeat"))
       .def_property_readonly("launches_in_graphs", &Program::launches_in_graphs)
       .def_property_readonly("graph_failure", &Program::graph_failure)
@@ -82,6 +94,18 @@ WEFT_BINDING(program) {
       .def("finish", &Recorder::finish)
       .def_property_readonly("failure", &Recorder::failure);
   m.def("is_recording", &is_recording);
+  m.def(
+      "set_fusion_limits",
+      [](int64_t bytes, int64_t pair_bytes) {
+        const FusionLimits before = set_fusion_limits({bytes, pair_bytes});
+        return std::pair(before.bytes, before.pair_bytes);
+      },
+      py::arg("bytes"), py::arg("pair_bytes"));
+  m.def("passes", [] {
+    py::list all;
+    for (const Pass& pass : passes()) all.append(py::make_tuple(pass.name, pass.does));
+    return all;
+  });
   m.def("signature", &signature, py::arg("tensors"));
 }
 

@@ -37,6 +37,22 @@ Program::~Program() {
     if (held.origin == Origin::outside) held.storage->release_for_program();
 }
 
+void Program::add_launch(LaunchRecord record, const char* params, size_t params_bytes) {
+  // Parameters of every kind begin at a multiple of 16 bytes, and somewhere even if they are none.
+  params_.resize((params_.size() + 31) / 16 * 16);
+  record.params_at = params_.size();
+  record.params_bytes = params_bytes;
+  record.first_operand = operands_.size();
+  params_.insert(params_.end(), params, params + params_bytes);
+  launches_.push_back(std::move(record));
+}
+
+void Program::add_operand(const Operand& view, int32_t storage, int64_t offset) {
+  operands_.push_back(view);
+  storage_of_.push_back(storage);
+  offset_of_.push_back(offset);
+}
+
 // --- ending a recording --------------------------------------------------------------------------
 
 void Program::finish() {
@@ -49,6 +65,21 @@ void Program::finish() {
   // The argument itself was written to through a view that only the recording knows.
   for (size_t k = 0; k < inputs_.size(); k++)
     lenders_[k]->bump_version(held_[static_cast<size_t>(inputs_[k])].version_gain);
+  // Results that nobody else holds need no memory until they get their place.
+  for (Held& held : held_) {
+    if (held.origin != Origin::made) continue;
+    bytes_before_ += held.storage->bytes();
+    if (held.storage->references() != 1) continue;
+    held.bytes = held.storage->bytes();
+    held.device = held.storage->device();
+    held.storage = StoragePtr();
+  }
+}
+
+void Program::prepare(const std::vector<std::string>& passes) {
+  check(!prepared_, "program: it is prepared already");
+  prepared_ = true;
+  rewrite(passes);
   plan_memory();
   point_operands();
   input_operands_.resize(inputs_.size());
@@ -68,17 +99,15 @@ void Program::plan_memory() {
   for (size_t i = 0; i < held_.size(); i++) {
     const Held& held = held_[i];
     if (held.origin == Origin::outside || held.origin == Origin::input) continue;
-    if (held.origin == Origin::made) bytes_before_ += held.storage->bytes();
-    if (held.origin == Origin::made && held.storage->references() == 1)
-      order.push_back(i);
-    else
+    if (held.storage)
       bytes_kept_ += held.storage->bytes();
+    else if (held.first >= 0)
+      order.push_back(i);
   }
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return held_[a].storage->bytes() > held_[b].storage->bytes();
-  });
-  const auto on_gpu = std::stable_partition(
-      order.begin(), order.end(), [&](size_t i) { return !is_gpu(held_[i].storage->device()); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return held_[a].bytes > held_[b].bytes; });
+  const auto on_gpu = std::stable_partition(order.begin(), order.end(),
+                                            [&](size_t i) { return !is_gpu(held_[i].device); });
   bytes_planned_ = plan_block(Device{}, {order.begin(), on_gpu});
   bytes_planned_ += plan_block(gpu_, {on_gpu, order.end()});
 }
@@ -90,13 +119,13 @@ size_t Program::plan_block(Device device, const std::vector<size_t>& largest_fir
   size_t total = 0;
   for (const size_t i : largest_first) {
     const Held& held = held_[i];
-    const size_t bytes = held.storage->bytes();
+    const size_t bytes = held.bytes;
     size_t at = staggered(0, bytes, placed.size());
     for (const size_t other : placed) {
       const Held& o = held_[other];
       if (o.last < held.first || held.last < o.first) continue;
       if (offset[other] >= at + bytes) break;
-      at = std::max(at, staggered(offset[other] + o.storage->bytes(), bytes, placed.size()));
+      at = std::max(at, staggered(offset[other] + o.bytes, bytes, placed.size()));
     }
     offset[i] = at;
     placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
@@ -111,7 +140,6 @@ size_t Program::plan_block(Device device, const std::vector<size_t>& largest_fir
     auto* base = static_cast<char*>(arenas_.back()->data());
     base += (kPage - reinterpret_cast<uintptr_t>(base) % kPage) % kPage;
     held_[i].data = base + offset[i];
-    held_[i].storage = StoragePtr();
   }
   return total;
 }
@@ -163,6 +191,7 @@ void Program::restore_host_values() {
 }
 
 int64_t Program::run(const std::vector<const Tensor*>& inputs) {
+  check(prepared_, "program: it is not prepared");
   if (is_gpu(gpu_)) {
     if (!graph_scratch_) make_graphs(inputs);
     note_uses(inputs);
@@ -214,6 +243,7 @@ void Program::gain_versions(size_t entries) {
 }
 
 std::vector<double> Program::profile(int repeat) {
+  check(prepared_, "program: it is not prepared");
   std::vector<std::pair<StoragePtr, std::vector<char>>> saved;
   for (const Held& held : held_)
     if (held.written && held.storage)
@@ -294,7 +324,7 @@ std::string Program::difference(const Program& other) const {
     if (x.kind != Kind::launch) continue;
     const LaunchRecord &a = launches_[x.at], &b = other.launches_[y.at];
     if (std::string found = launch_difference(a, other, b, partner); !found.empty())
-      return std::string(a.slot->name()) + (a.label.empty() ? "" : " of " + a.label) + " " + found;
+      return a.name_of() + (a.label.empty() ? "" : " of " + a.label) + " " + found;
   }
   return entries_.size() == other.entries_.size() ? "" : "another number of launches";
 }

@@ -37,6 +37,20 @@ struct LaunchRecord {
   int inputs, outputs;
   Cost cost;
   std::string label;
+  std::string name = "";  // of several launches that became one
+
+  bool is_fused() const { return !name.empty(); }
+  std::string name_of() const { return is_fused() ? name : slot->name(); }
+};
+
+struct Fused;
+class Draft;
+
+// What a pass (core/passes) did to a program.
+struct PassReport {
+  std::string name;
+  int64_t launches_before, launches_after;
+  std::vector<std::string> before, after;  // launches that went and that came
 };
 
 class Program {
@@ -55,6 +69,11 @@ class Program {
   size_t launches_in_graphs() const;
   const std::string& graph_failure() const { return graph_failure_; }
 
+  // Rewrites the launches by these passes, in their own order, and gives every result its place.
+  // Once, before the first run and after `difference`.
+  void prepare(const std::vector<std::string>& passes);
+  const std::vector<PassReport>& reports() const { return reports_; }
+
   // Empty when both recordings are of the same step, else what differs.
   std::string difference(const Program& other) const;
   // Whether everything it reads from outside is still in use by somebody else, and its kernels are
@@ -67,6 +86,8 @@ class Program {
   }
   // Seconds of each launch, the least of `repeat` replays; all values are put back afterwards.
   std::vector<double> profile(int repeat);
+
+  enum class Kind : uint8_t { launch, check, host };
 
   size_t bytes_before_planning() const { return bytes_before_; }
   size_t bytes_planned() const { return bytes_planned_; }
@@ -83,10 +104,11 @@ class Program {
     int64_t first = -1, last = -1;          // launches that use it
     int64_t version = 0, version_gain = 0;  // outside, input: before, and what a replay adds
     std::vector<char> before = {};  // host: values before the first launch that writes into it
-    void* data = nullptr;           // made: its place in the arena
-    StoragePtr copy = {};           // input: what graphs read
+    size_t bytes = 0;               // made: of a result that nobody else holds
+    Device device = {};
+    void* data = nullptr;  // made: its place in the arena
+    StoragePtr copy = {};  // input: what graphs read
   };
-  enum class Kind : uint8_t { launch, check, host };
   struct Entry {
     Kind kind;
     size_t at;  // in launches_ or checks_, or the number of the host entry
@@ -98,6 +120,11 @@ class Program {
   };
 
   void finish();
+  void add_launch(LaunchRecord record, const char* params, size_t params_bytes);
+  void add_operand(const Operand& view, int32_t storage, int64_t offset);
+  void rewrite(const std::vector<std::string>& passes);
+  Draft draft() const;
+  void take(Draft& draft);
   void plan_memory();
   size_t plan_block(Device device, const std::vector<size_t>& largest_first);
   void* base_of(const Held& held) const;
@@ -140,6 +167,9 @@ class Program {
   std::vector<std::vector<size_t>> input_operands_;  // operands to point anew, per input
   std::vector<int32_t> restored_;                    // in held_
   std::vector<StoragePtr> arenas_;                   // one on each device
+  std::vector<std::shared_ptr<Fused>> fused_;
+  std::vector<PassReport> reports_;
+  bool prepared_ = false;
   Cost total_;
   Isa isa_ = current_isa();
   GpuVariant gpu_variant_ = current_gpu_variant();

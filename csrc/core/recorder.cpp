@@ -87,9 +87,8 @@ int32_t Recorder::find(const Tensor& t) {
   return found->second;
 }
 
-void Recorder::note_use(int32_t at, bool written) {
+void Recorder::note_use(int32_t at, int64_t launch, bool written) {
   Program::Held& held = program_->held_[static_cast<size_t>(at)];
-  const auto launch = static_cast<int64_t>(program_->launches_.size());
   if (held.first < 0) {
     held.first = launch;
     held.version = held.storage->version();
@@ -110,32 +109,18 @@ void Recorder::before_launch(Device device, const KernelSlot& slot, KernelFuncti
                      "',");
     p.gpu_ = device;
   }
-  // Parameters of every kind begin at a multiple of 16 bytes, and somewhere even if they are none.
-  p.params_.resize((p.params_.size() + 31) / 16 * 16);
-  LaunchRecord launch{device,
-                      &slot,
-                      kernel,
-                      dtype,
-                      p.params_.size(),
-                      params_bytes,
-                      p.operands_.size(),
-                      static_cast<int>(inputs.size()),
-                      static_cast<int>(outputs.size()),
-                      cost,
-                      label_()};
-  const char* bytes = static_cast<const char*>(params);
-  p.params_.insert(p.params_.end(), bytes, bytes + params_bytes);
+  const auto number = static_cast<int64_t>(p.launches_.size());
+  p.entries_.push_back({Program::Kind::launch, p.launches_.size()});
+  p.add_launch({device, &slot, kernel, dtype, 0, 0, 0, static_cast<int>(inputs.size()),
+                static_cast<int>(outputs.size()), cost, label_()},
+               static_cast<const char*>(params), params_bytes);
   for (Operands group : {inputs, outputs})
     for (const Tensor* t : group) {
-      p.operands_.push_back(*operands++);
       const int32_t at = t->defined() ? find(*t) : -1;
-      p.storage_of_.push_back(at);
-      p.offset_of_.push_back(t->defined() ? t->offset() * static_cast<int64_t>(itemsize(t->dtype()))
-                                          : 0);
-      if (at >= 0) note_use(at, group.data() == outputs.data());
+      p.add_operand(*operands++, at,
+                    t->defined() ? t->offset() * static_cast<int64_t>(itemsize(t->dtype())) : 0);
+      if (at >= 0) note_use(at, number, group.data() == outputs.data());
     }
-  p.entries_.push_back({Program::Kind::launch, p.launches_.size()});
-  p.launches_.push_back(std::move(launch));
 }
 
 std::unique_ptr<Program> Recorder::finish() {

@@ -53,7 +53,7 @@ class Recorder {
 
  private:
   int32_t find(const Tensor& t);
-  void note_use(int32_t at, bool written);
+  void note_use(int32_t at, int64_t launch, bool written);
 
   std::unique_ptr<Program> program_;
   std::unordered_map<const Storage*, int32_t> known_;

@@ -3,14 +3,16 @@
 // repeated, so that vectors are full for any number of channels.
 #include "ops/batch_norm.h"
 
+#include "core/tail.h"
 #include "cpu/moments.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
 
 constexpr int64_t kWide = 256;
-constexpr int64_t kGrain = 32 * 1024;  // elements
-constexpr int64_t kRowsAdded = 32;     // rows added in T before float64 takes over
+constexpr int64_t kGrain = 32 * 1024;   // elements
+constexpr int64_t kTailed = 32 * 1024;  // elements of a part for the tail: they are still in L1
+constexpr int64_t kRowsAdded = 32;      // rows added in T before float64 takes over
 
 // x as rows of C * fold elements, the last one shorter.
 struct Rows {
@@ -56,16 +58,24 @@ WEFT_INLINE void for_each_vector(int64_t n, Body&& body) {
 
 // The second reading goes backwards over blocks of rows: what was read last is still in cache.
 template <class Body>
-void for_each_row_from_the_end(const Rows& rows, Body&& body) {
+void for_each_row_from_the_end(const Rows& rows, const TailOfKernel& tail, Body&& body) {
+  const int64_t part = kTailed / rows.width + 1;
   parallel_for(rows.count, kGrain / rows.width, [&](int64_t begin, int64_t end) {
-    for (int64_t row = rows.count - end; row < rows.count - begin; row++) body(row);
+    for (int64_t row = rows.count - end; row < rows.count - begin;) {
+      int64_t stop = rows.count - begin;
+      if (tail && stop - row > part) stop = row + part;
+      const int64_t first = row;
+      for (; row < stop; row++) body(row);
+      tail(first * rows.width, (stop - 1) * rows.width + rows.length(stop - 1));
+    }
   });
 }
 
 // y = (x - mean) * scale + beta; mean, scale and beta as wide as a row.
 template <class T>
-void normalize(const Rows& rows, const T* x, const T* mean, const T* scale, const T* beta, T* y) {
-  for_each_row_from_the_end(rows, [&](int64_t row) {
+void normalize(const Rows& rows, const TailOfKernel& tail, const T* x, const T* mean,
+               const T* scale, const T* beta, T* y) {
+  for_each_row_from_the_end(rows, tail, [&](int64_t row) {
     const T* from = x + row * rows.width;
     T* to = y + row * rows.width;
     for_each_vector<T>(rows.length(row), [&](int64_t i, auto load, auto store) {
@@ -76,6 +86,7 @@ void normalize(const Rows& rows, const T* x, const T* mean, const T* scale, cons
 
 template <class T>
 void forward(const BatchNormParams& p, const Operand* operands) {
+  const TailOfKernel tail;
   const Operand &x = operands[0], &gamma = operands[1], &beta = operands[2];
   T *y = operands[3].as<T>(), *mean = operands[4].as<T>(), *variance = operands[5].as<T>(),
     *rstd = operands[6].as<T>();
@@ -96,11 +107,12 @@ void forward(const BatchNormParams& p, const Operand* operands) {
   repeat(centers, rows.width, p.C, [&](int64_t c) { return mean[c]; });
   repeat(scales, rows.width, p.C, [&](int64_t c) { return rstd[c] * at_or(gamma, c, T(1)); });
   repeat(shifts, rows.width, p.C, [&](int64_t c) { return at_or(beta, c, T(0)); });
-  normalize(rows, x.as<T>(), centers, scales, shifts, y);
+  normalize(rows, tail, x.as<T>(), centers, scales, shifts, y);
 }
 
 template <class T>
 void inference(const BatchNormParams& p, const Operand* operands) {
+  const TailOfKernel tail;
   const T *x = operands[0].as<T>(), *mean = operands[1].as<T>(), *variance = operands[2].as<T>();
   const Operand &gamma = operands[3], &beta = operands[4];
   const Rows rows(p);
@@ -112,7 +124,7 @@ void inference(const BatchNormParams& p, const Operand* operands) {
     return rstd * static_cast<double>(at_or(gamma, c, T(1)));
   });
   repeat(shifts, rows.width, p.C, [&](int64_t c) { return at_or(beta, c, T(0)); });
-  normalize(rows, x, centers, scales, shifts, operands[5].as<T>());
+  normalize(rows, tail, x, centers, scales, shifts, operands[5].as<T>());
 }
 
 // total[i] += sum of dy, total[width + i] += sum of dy * (x - mean), for the rows [begin, end).
@@ -152,6 +164,7 @@ void add_rows(const Rows& rows, const T* dy, const T* x, const T* mean, int64_t 
 
 template <class T>
 void backward(const BatchNormParams& p, const Operand* operands) {
+  const TailOfKernel tail;
   const T *dy = operands[0].as<T>(), *x = operands[1].as<T>(), *mean = operands[3].as<T>(),
           *rstd = operands[4].as<T>();
   const Operand& gamma = operands[2];
@@ -192,7 +205,7 @@ void backward(const BatchNormParams& p, const Operand* operands) {
     return r * r * total[W + c] / M;
   });
   repeat(shifts, W, p.C, [&](int64_t c) { return total[c] / M; });
-  for_each_row_from_the_end(rows, [&](int64_t row) {
+  for_each_row_from_the_end(rows, tail, [&](int64_t row) {
     const T *d = dy + row * W, *v = x + row * W;
     T* out = dx + row * W;
     for_each_vector<T>(rows.length(row), [&](int64_t i, auto load, auto store) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/parallel.h"
+#include "core/tail.h"
 #include "cpu/channels.h"
 #include "cpu/isa.h"
 #include "cpu/simd.h"
@@ -16,7 +17,8 @@ using simd::kLanes;
 using simd::Mask;
 using simd::Vec;
 
-constexpr int64_t kGrain = 32 * 1024;  // elements of x per chunk: about 10 us from memory
+constexpr int64_t kGrain = 32 * 1024;   // elements of x per chunk: about 10 us from memory
+constexpr int64_t kTailed = 32 * 1024;  // elements of a part for the tail: they are still in L1
 
 // Indices are kept narrow (I) and widened to the lanes of T.
 template <class T, class I>
@@ -211,7 +213,11 @@ inline void for_each_window_backward(const Pool2dParams& p, T* dx, Spread&& spre
   const int64_t rows = disjoint_rows ? 1 : p.P;  // rows of windows per piece of work
   const int64_t pieces = disjoint_rows ? p.P : 1;
   const int64_t piece_work = p.H * row_size / pieces;
+  const TailOfKernel tail;
   parallel_for(p.N * pieces, kGrain / at_least(piece_work, 1), [&](int64_t begin, int64_t end) {
+    // Pieces follow each other in dx, also from one image to the next.
+    const int64_t top = begin % pieces == 0 ? 0 : begin % pieces * p.stride_h - p.pad_top;
+    int64_t tailed = (begin / pieces * p.H + top) * row_size;
     for (int64_t piece = begin; piece < end; piece++) {
       const int64_t n = piece / pieces, first = piece % pieces * rows, last = first + rows - 1;
       T* image = dx + n * p.H * row_size;
@@ -232,6 +238,10 @@ inline void for_each_window_backward(const Pool2dParams& p, T* dx, Spread&& spre
             spread.template operator()<true>(patch_of(p, row, q), from);
         }
       }
+      const int64_t complete = (n * p.H + cleared) * row_size;
+      if (complete - tailed < kTailed && piece + 1 < end) continue;
+      tail(tailed, complete);
+      tailed = complete;
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
 
 namespace weft {
@@ -13,6 +14,10 @@ constinit Kernel<BatchNormParams> batch_norm_backward("batch_norm_backward");
 }  // namespace kernels
 
 namespace {
+
+const Fuses batch_norm_fuses(Fusion::calls_tail,
+                             {&kernels::batch_norm, &kernels::batch_norm_inference,
+                              &kernels::batch_norm_backward});
 
 BatchNormParams make_params(const Tensor& x, double epsilon, const char* op) {
   check(x.ndim() >= 1, op, ": x needs at least the axis of channels, got a 0-d tensor");

@@ -2,6 +2,7 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/fusion.h"
 #include "ops/scalar.h"
 
 namespace weft {
@@ -12,6 +13,8 @@ constinit Kernel<NoParams> fill("fill", Numbers::on_host_too);
 }  // namespace kernels
 
 namespace {
+
+const Fuses cast_fuses(Fusion::elementwise, {&kernels::cast});
 
 void launch_cast(const Tensor& x, const Tensor& y) {
   if (y.size() == 0) return;

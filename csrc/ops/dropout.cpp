@@ -4,6 +4,7 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
 #include "ops/random.h"
 
@@ -15,6 +16,8 @@ constinit Kernel<DropoutMaskParams> dropout_mask("dropout_mask");
 }  // namespace kernels
 
 namespace {
+
+const Fuses dropout_fuses(Fusion::elementwise, {&kernels::dropout_mask});
 
 void check_arguments(const Tensor& x, double rate) {
   check(rate >= 0 && rate < 1, "dropout: rate must lie in [0, 1), got ", rate);

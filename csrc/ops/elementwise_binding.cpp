@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bindings/binding.h"
+#include "core/passes/fusion.h"
 #include "ops/elementwise.h"
 #include "ops/functors_activation.h"
 #include "ops/functors_arithmetic.h"
@@ -84,6 +85,7 @@ void define(py::module_& m) {
 
 template <class... Functors>
 void define_all(py::module_& m, FunctorList<Functors...>) {
+  static const Fuses fused(Fusion::elementwise, {&kernels::elementwise<Functors>...});
   (define<Functors>(m), ...);
 }
 

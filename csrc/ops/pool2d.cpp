@@ -2,6 +2,7 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
 #include "ops/window2d.h"
 
@@ -16,6 +17,9 @@ constinit Kernel<Pool2dParams> average_pool2d_backward("average_pool2d_backward"
 }  // namespace kernels
 
 namespace {
+
+const Fuses pool2d_fuses(Fusion::calls_tail,
+                         {&kernels::max_pool2d_backward, &kernels::average_pool2d_backward});
 
 Pool2dParams make_params(const char* op, const Shape& x, const Dims& window, const Dims& strides,
                          const Dims& padding) {

@@ -1,6 +1,7 @@
 #include "ops/where.h"
 
 #include "bindings/binding.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
 #include "ops/scalar.h"
 
@@ -11,6 +12,8 @@ constinit Kernel<NoParams> where("where", Numbers::on_host_too);
 }  // namespace kernels
 
 namespace {
+
+const Fuses where_fuses(Fusion::elementwise, {&kernels::where});
 
 DType common_dtype(const ElementwiseInput& a, const ElementwiseInput& b) {
   using Kind = Number::Kind;

@@ -6,8 +6,19 @@ once, so a step is recorded twice, and replayed only if both recordings agree.
 """
 
 from weft.programs.capture import Captured, capture
-from weft.programs.program import Program
+from weft.programs.passes import default_passes, passes, set_default_passes
+from weft.programs.program import PassReport, Program
 from weft.programs.recording import on_host
 from weft.programs.recordings import CaptureWarning
 
-__all__ = ["CaptureWarning", "Captured", "Program", "capture", "on_host"]
+__all__ = [
+    "CaptureWarning",
+    "Captured",
+    "PassReport",
+    "Program",
+    "capture",
+    "default_passes",
+    "on_host",
+    "passes",
+    "set_default_passes",
+]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft.autograd.recording import is_grad_enabled
 from weft.device import current_device
+from weft.programs.passes import check_passes
 from weft.programs.program import Program
 from weft.programs.recording import Changes
 from weft.programs.recordings import Recordings
@@ -24,11 +25,15 @@ class Captured:
         ('Captured', [])
     """
 
-    def __init__(self, function: Callable[..., Any], required: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], required: bool, passes: Sequence[str] | None
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
         self._required = required
-        self._recordings = Recordings(getattr(function, "__name__", type(function).__name__))
+        self._recordings = Recordings(
+            getattr(function, "__name__", type(function).__name__), check_passes(passes)
+        )
 
     @property
     def programs(self) -> list[Program]:
@@ -47,7 +52,12 @@ class Captured:
         )
 
 
-def capture(function: Callable[..., Any] | None = None, *, required: bool = False) -> Any:
+def capture(
+    function: Callable[..., Any] | None = None,
+    *,
+    required: bool = False,
+    passes: Sequence[str] | None = None,
+) -> Any:
     """Make `function` faster by recording what it does and replaying it without Python.
 
     The first call with arguments of some shapes and dtypes runs as always; the next two are
@@ -63,6 +73,8 @@ def capture(function: Callable[..., Any] | None = None, *, required: bool = Fals
     Args:
         function: The function; may be left out, for use as a decorator with arguments.
         required: Raise a RuntimeError instead of running eagerly.
+        passes: Names of the passes that rewrite the recording (`weft.programs.passes` lists them);
+            by default those of `weft.programs.set_default_passes`, which are all.
 
     Returns:
         A `Captured` function; its attribute `programs` has the recordings, which can be printed.
@@ -82,5 +94,5 @@ def capture(function: Callable[..., Any] | None = None, *, required: bool = Fals
         1
     """
     if function is None:
-        return functools.partial(capture, required=required)
-    return Captured(function, required)
+        return functools.partial(capture, required=required, passes=passes)
+    return Captured(function, required, passes)

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.programs.recording import Recording, copies
 from weft.programs.results import fresh, same
 from weft.saving.files import atomic_write
+
+
+class PassReport(NamedTuple):
+    """What one pass did to a recorded step.
+
+    Attributes:
+        name: The pass.
+        launches_before: Launches of the step before it.
+        launches_after: Launches after it.
+        gone: Names of launches that went.
+        come: Names of launches that took their place.
+    """
+
+    name: str
+    launches_before: int
+    launches_after: int
+    gone: list[str]
+    come: list[str]
+
+    def __str__(self) -> str:
+        head = f"pass {self.name}: {self.launches_before} -> {self.launches_after} launches"
+        made = Counter(self.come)
+        return "\n".join([head, *(f"  {count} x {name}" for name, count in made.items())])
 
 
 class Program:
@@ -20,6 +45,7 @@ class Program:
         bytes_before_planning: Memory of all intermediate results, each in its own place.
         bytes_planned: The same with memory used again as soon as a result is not needed any more.
         bytes_kept: Results and constants that stay for the caller or for later replays.
+        passes: What each pass did to the launches (`weft.programs.passes` lists the passes).
 
     Example:
         >>> import weft
@@ -38,8 +64,15 @@ class Program:
         self._gradients = recording.gradients
         self._results = results
         self.bytes_before_planning: int = raw.bytes_before_planning
-        self.bytes_planned: int = raw.bytes_planned
-        self.bytes_kept: int = raw.bytes_kept
+        self.bytes_planned = self.bytes_kept = 0
+        self.passes: list[PassReport] = []
+
+    def _prepare(self, passes: Sequence[str]) -> None:
+        """Let passes rewrite the launches and plan the memory: before the first replay."""
+        self._raw.prepare(list(passes))
+        self.bytes_planned = self._raw.bytes_planned
+        self.bytes_kept = self._raw.bytes_kept
+        self.passes = [PassReport(*report) for report in self._raw.reports]
 
     def _replay(self, inputs: list[Any]) -> Any:
         for begin in self._beginnings:
@@ -143,7 +176,8 @@ class Program:
         )
         if in_graphs := self.launches_in_graphs:
             facts += f"; {in_graphs} of the launches are in CUDA graphs"
-        return "\n".join([*lines, facts])
+        changes = [str(report) for report in self.passes if report.gone]
+        return "\n".join([*lines, facts, *changes])
 
     def __str__(self) -> str:
         return self._table(None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft import _C
+from weft.programs.passes import default_passes
 from weft.programs.program import Program
 from weft.programs.recording import Recording
 from weft.programs.results import flatten, fresh, mark, replace
@@ -41,22 +42,24 @@ class Recordings:
 
     Args:
         name: What it is called in messages.
+        passes: Passes over the recordings, None for `default_passes`.
     """
 
     most = 64  # kinds of calls that are remembered
     patience = 6  # recordings without a replay between them
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, passes: Sequence[str] | None = None) -> None:
         self.name = name
+        self._passes = passes
         self._kinds: dict[Any, _Kind] = {}
         self._lock = threading.Lock()
         self._said: set[str] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Recordings:
-        return Recordings(self.name)
+        return Recordings(self.name, self._passes)
 
     def __reduce__(self) -> Any:
-        return (Recordings, (self.name,))
+        return (Recordings, (self.name, self._passes))
 
     @property
     def programs(self) -> list[Program]:
@@ -139,6 +142,8 @@ class Recordings:
         elif kind.first is None:
             kind.first = program
         else:
+            assert program is not None
+            program._prepare(self._passes if self._passes is not None else default_passes())
             kind.first, kind.program = None, program
         return results
 

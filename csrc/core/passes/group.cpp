@@ -1,0 +1,129 @@
+#include "core/passes/group.h"
+
+#include <algorithm>
+
+namespace weft {
+namespace {
+
+constexpr size_t kReach = 64;  // entries that are looked at for one group
+constexpr size_t kMostMembers = 16;
+constexpr size_t kMostOperands = kMaxOperands - 4;  // of a group: few enough for one launch
+
+bool is_dense(const Operand& view) { return view.strides == row_major_strides(view.shape); }
+
+const DraftOperand& result_of(const DraftLaunch& launch, Fusion fusion) {
+  const auto first_output = static_cast<size_t>(launch.record.inputs);
+  return launch.operands[fusion == Fusion::calls_tail ? first_output : launch.operands.size() - 1];
+}
+
+}  // namespace
+
+Spread spread_over(const Shape& result, const Operand& view) {
+  const int64_t n = view.size(), size = num_elements(result), columns = result.back();
+  if (n == size && is_dense(view)) return Spread::whole;
+  if (n == 1) return Spread::number;
+  const int ndim = view.shape.size();
+  if (n == columns && view.shape.back() == n && view.strides[ndim - 1] == 1)
+    return Spread::per_column;
+  if (n == size / columns && view.shape.back() == 1 && ndim == result.size() && is_dense(view))
+    return Spread::per_row;
+  return Spread::other;
+}
+
+namespace {
+
+// Whether an elementwise launch gives parts of a result of this shape from parts of its operands.
+bool works_by_parts(const DraftLaunch& launch, const Shape& shape) {
+  return launch.operands.back().view.shape == shape &&
+         std::all_of(
+             launch.operands.begin(), launch.operands.end(), [&](const DraftOperand& operand) {
+               return operand.view.present && spread_over(shape, operand.view) != Spread::other;
+             });
+}
+
+}  // namespace
+
+bool Group::can_begin(const DraftEntry& entry, Fusion fusion) {
+  if (entry.kind != Program::Kind::launch) return false;
+  const LaunchRecord& record = entry.launch.record;
+  if (record.is_fused()) return false;
+  if (record.device.type != DeviceType::cpu || fusion_of(*record.slot) != fusion) return false;
+  if (fusion == Fusion::elementwise && record.outputs != 1) return false;
+  const Operand& result = result_of(entry.launch, fusion).view;
+  if (!result.present || !is_dense(result) || result.shape.empty() || result.size() == 0)
+    return false;
+  return fusion != Fusion::elementwise || works_by_parts(entry.launch, result.shape);
+}
+
+Group::Group(const Draft& draft, size_t entry) : draft_(draft), members_{entry}, position_(entry) {
+  const DraftLaunch& first = launch(0);
+  shape_ = result_of(first, fusion_of(*first.record.slot)).view.shape;
+}
+
+// --- which launches belong to it -----------------------------------------------------------------
+
+// Part by part, a launch sees what the one before has written in this part only. So what both use,
+// and one of them writes, they must use in the same place.
+bool Group::may_run_by_parts(const DraftLaunch& member, bool is_kernel,
+                             const DraftLaunch& next) const {
+  for (size_t i = 0; i < member.operands.size(); i++)
+    for (size_t j = 0; j < next.operands.size(); j++) {
+      const DraftOperand &a = member.operands[i], &b = next.operands[j];
+      if (!member.writes(i) && !next.writes(j)) continue;
+      if (!draft_.may_overlap(a.storage, b.storage)) continue;
+      if (is_kernel && static_cast<int>(i) != member.record.inputs) return false;
+      const bool same_place = a.storage == b.storage && a.offset == b.offset &&
+                              itemsize(a.view.dtype) == itemsize(b.view.dtype) &&
+                              spread_over(shape_, a.view) == Spread::whole &&
+                              spread_over(shape_, b.view) == Spread::whole;
+      if (!same_place) return false;
+    }
+  return true;
+}
+
+bool Group::reads_from_group(const DraftLaunch& candidate) const {
+  for (size_t m = 0; m < members_.size(); m++) {
+    const bool is_kernel = m == 0 && begins_with_kernel();
+    const int32_t made =
+        result_of(launch(m), is_kernel ? Fusion::calls_tail : Fusion::elementwise).storage;
+    for (size_t j = 0; j < candidate.operands.size(); j++)
+      if (!candidate.writes(j) && candidate.operands[j].storage == made) return true;
+  }
+  return false;
+}
+
+void Group::grow() {
+  std::vector<size_t> between;  // launches that are not of the group, since its position
+  const auto conflicts = [this, &between](const DraftLaunch& moved) {
+    return std::any_of(between.begin(), between.end(), [&](size_t other) {
+      return draft_.conflict(moved, draft_.entries[other].launch);
+    });
+  };
+  size_t operands = launch(0).operands.size();
+  const size_t end = std::min(draft_.entries.size(), members_[0] + kReach);
+  for (size_t at = members_[0] + 1; at < end && members_.size() < kMostMembers; at++) {
+    const DraftEntry& entry = draft_.entries[at];
+    if (entry.kind != Program::Kind::launch) return;
+    bool joins = can_begin(entry, Fusion::elementwise) && works_by_parts(entry.launch, shape_) &&
+                 reads_from_group(entry.launch) &&
+                 operands + entry.launch.operands.size() <= kMostOperands;
+    for (size_t m = 0; joins && m < members_.size(); m++)
+      joins = may_run_by_parts(launch(m), m == 0 && begins_with_kernel(), entry.launch);
+    if (joins && conflicts(entry.launch)) {
+      // It cannot go up to the group; can the group come down to it?
+      for (size_t m = 0; joins && m < members_.size(); m++) joins = !conflicts(launch(m));
+      if (joins) {
+        position_ = at;
+        between.clear();
+      }
+    }
+    if (joins) {
+      members_.push_back(at);
+      operands += entry.launch.operands.size();
+    } else {
+      between.push_back(at);
+    }
+  }
+}
+
+}  // namespace weft

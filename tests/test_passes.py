@@ -1,0 +1,229 @@
+"""Passes over recorded steps change no bit of a result, and leave alone what is not safe."""
+
+import numpy as np
+import pytest
+from capture_steps import assert_same
+
+import weft
+from weft import layers, ops, programs
+
+ROWS, COLUMNS = 67, 97  # more than a part, and nothing that a vector divides
+
+UNARY = [
+    ops.relu, ops.sigmoid, ops.tanh, ops.exp, ops.abs, ops.gelu, ops.square, ops.negative,
+    lambda x: x * 0.5, lambda x: 1.0 - x, lambda x: x.astype("float16").astype("float32"),
+    lambda x: x.astype("float64"),
+    lambda x: ops.where(x > 0, x, 0.1 * x), lambda x: x[::-1], lambda x: x[:, ::-1] * 2.0,
+]  # fmt: skip
+BINARY = [ops.add, ops.multiply, ops.subtract, ops.maximum, ops.minimum]
+SMALL = [
+    lambda x: x.sum(axis=0),
+    lambda x: x.max(axis=1, keepdims=True),
+    lambda x: x.mean(),
+    lambda x: x.sum(axis=0, keepdims=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def small_results_are_joined_too():
+    before = weft._C.set_fusion_limits(16 << 10, 16 << 10)
+    yield
+    weft._C.set_fusion_limits(*before)
+
+
+class RandomStep:
+    """A random step of elementwise operations, products, reductions and updates in place."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        rng = np.random.default_rng(seed + 1000)
+        shape = (ROWS, COLUMNS)
+        self.variable = weft.Variable(rng.standard_normal(shape, dtype="float32"))
+        self.bias = weft.Variable(rng.standard_normal(COLUMNS, dtype="float32"))
+        square = rng.standard_normal((COLUMNS, COLUMNS), dtype="float32") / 10
+        self.matrix = weft.Variable(square)
+
+    def __call__(self, x, y):
+        rng = np.random.default_rng(self.seed)
+        whole, small = [x, y, self.variable * 1.0], [self.bias * 1.0]
+        for _ in range(rng.integers(6, 16)):
+            kind, a = rng.integers(0, 12), whole[rng.integers(len(whole))]
+            if kind < 4:
+                whole.append(UNARY[rng.integers(len(UNARY))](a))
+            elif kind < 8:
+                others = whole if rng.random() < 0.6 else small
+                whole.append(BINARY[rng.integers(len(BINARY))](a, others[rng.integers(len(others))]))
+            elif kind == 8:
+                small.append(SMALL[rng.integers(len(SMALL))](a.astype("float32")))
+            elif kind == 9:
+                whole.append(ops.tanh(a.astype("float32") @ self.matrix))
+            elif kind == 10:
+                self.variable.assign(a.astype("float32") * 0.5)
+            else:
+                whole.append(self.variable + a)  # of what was perhaps assigned just now
+        picked = rng.permutation(len(whole))[: rng.integers(1, 4)]
+        return [whole[i] for i in picked], small[-1]
+
+
+def results_of(step, arguments, **options):
+    captured = weft.capture(step, required=True, **options)
+    found = []
+    for x, y in arguments:
+        values, small = captured(weft.tensor(x), weft.tensor(y))
+        found += [v.numpy() for v in values] + [small.numpy(), step.variable.numpy().copy()]
+    return found, captured.programs[0]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_steps_give_the_same_bits(seed, everywhere):
+    if everywhere != "cpu" and seed >= 12:
+        pytest.skip("a few are enough on a simulated device")
+    rng = np.random.default_rng(seed)
+    arguments = [
+        rng.standard_normal((2, ROWS, COLUMNS), dtype="float32").clip(-3, 3) for _ in range(5)
+    ]
+    plain, before = results_of(RandomStep(seed), arguments, passes=[])
+    rewritten, after = results_of(RandomStep(seed), arguments)
+    assert_same(plain, rewritten)
+    assert not before.passes
+    assert len(after.launches) <= len(before.launches)
+
+
+def test_a_chain_is_one_launch_and_needs_no_memory_for_what_is_in_between():
+    rng = np.random.default_rng(0)
+    x = weft.tensor(rng.standard_normal((256, 96), dtype="float32"))
+    bias = weft.tensor(rng.standard_normal(96, dtype="float32"))
+
+    def chain(x, bias):
+        return ops.relu((x + bias) * 2.0 - x.max(axis=1, keepdims=True))
+
+    captured = weft.capture(chain)
+    for _ in range(4):
+        y = captured(x, bias)
+    np.testing.assert_array_equal(y.numpy(), chain(x, bias).numpy())
+    (program,) = captured.programs
+    names = [name for name, *_ in program.launches]
+    assert names == ["max", "add + multiply + subtract + relu"]
+    assert program.bytes_planned < x.size * 4
+    text = str(program)
+    assert "pass chains: 5 -> 2 launches" in text
+    assert "1 x add + multiply + subtract + relu" in text
+
+
+def test_results_that_somebody_holds_are_computed():
+    held = []
+
+    def step(x):
+        t = x * 2.0
+        held[:] = [t]
+        return ops.relu(t + 1.0)
+
+    captured = weft.capture(step)
+    x = weft.tensor(np.ones((128, 64), "float32"))
+    for _ in range(4):
+        captured(x)
+    replayed = captured(x + 1.0)
+    np.testing.assert_array_equal(replayed.numpy(), np.full((128, 64), 5.0))
+    np.testing.assert_array_equal(held[0].numpy(), np.full((128, 64), 4.0))
+
+
+def test_dead_launches_go_and_effects_stay():
+    counter = weft.Variable(0.0)
+
+    def step(x):
+        (x @ x.T).sum()  # nobody looks
+        counter.assign_add(1.0)
+        return x + 1.0
+
+    captured = weft.capture(step)
+    for _ in range(5):
+        captured(weft.ones((4, 3)))
+    assert float(counter) == 5
+    (program,) = captured.programs
+    assert "matmul" not in [name for name, *_ in program.launches]
+    assert "matmul" in program.passes[0].gone
+    kept = weft.capture(step, passes=["tails", "chains"])
+    for _ in range(4):
+        kept(weft.ones((4, 3)))
+    assert "matmul" in [name for name, *_ in kept.programs[0].launches]
+
+
+def test_arguments_that_share_memory_are_not_rearranged():
+    def step(a, b):
+        c = a * 2.0
+        b += 1.0  # `a` may be the same array
+        return ops.relu(c + a)
+
+    for passes in ([], None):
+        captured = weft.capture(step, passes=passes)
+        for _ in range(5):
+            x = weft.tensor(np.full((128, 64), 1.0, "float32"))
+            found = captured(x, x).numpy()
+            np.testing.assert_array_equal(found, np.full((128, 64), 4.0))
+
+
+def small_resnet(jit):
+    weft.random.seed(3)
+    inputs = x = weft.Input((16, 16, 4))
+    for filters in (8, 12):
+        y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(y))
+        x = layers.Conv2D(filters, 1)(x)
+        x = layers.ReLU()(layers.Add()([x, y]))
+        x = layers.MaxPooling2D(2)(x) if filters == 8 else layers.AveragePooling2D(3, strides=2)(x)
+        x = layers.Activation("tanh")(x)
+    outputs = layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
+    model = weft.Model(inputs, outputs)
+    loss = weft.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, jit_compile=jit)
+    return model
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batch_norm_and_pooling_with_tails(threads):
+    rng = np.random.default_rng(1)
+    x, y = rng.random((24, 16, 16, 4), dtype="float32"), rng.integers(0, 3, 24)
+    before = weft.num_threads()
+    weft.set_num_threads(threads)
+    try:
+        found = []
+        for jit in (False, "auto"):
+            model = small_resnet(jit)
+            losses = [model.train_on_batch(x, y) for _ in range(6)]
+            predicted = [model.predict_on_batch(x) for _ in range(5)][-1]
+            found.append((losses, model.get_weights(), predicted))
+    finally:
+        weft.set_num_threads(before)
+    (losses, weights, predicted), (replayed, replayed_weights, replayed_predicted) = found
+    assert losses == replayed
+    assert_same(weights, replayed_weights)
+    np.testing.assert_array_equal(predicted, replayed_predicted)
+    names = [name for name, *_ in model.programs["train_on_batch"][0].launches]
+    assert any(name.startswith("batch_norm + ") for name in names)
+    assert any(name.startswith("max_pool2d_backward + ") for name in names)
+
+
+def test_small_results_are_left_alone():
+    before = weft._C.set_fusion_limits(256 << 10, 16 << 20)
+    try:
+        for rows, launches in ((8, 3), (2048, 1)):
+            captured = weft.capture(lambda x: ops.relu(x * 2.0 + 1.0))
+            for _ in range(4):
+                captured(weft.ones((rows, 64)))
+            assert len(captured.programs[0].launches) == launches
+    finally:
+        weft._C.set_fusion_limits(*before)
+
+
+def test_names_of_passes_are_checked():
+    with pytest.raises(ValueError, match="there is no pass 'chain'; there are dead"):
+        weft.capture(lambda x: x, passes=["chain"])
+    with pytest.raises(ValueError, match="must be a list of names"):
+        programs.set_default_passes("dead")
+    programs.set_default_passes(["dead"])
+    try:
+        assert programs.default_passes() == ("dead",)
+    finally:
+        programs.set_default_passes(None)
+    assert programs.default_passes() == tuple(programs.passes())
