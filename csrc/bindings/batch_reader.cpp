@@ -1,0 +1,19 @@
+// Batches read ahead for `fit`: see core/batch_reader.h and python/weft/data/sources.py.
+#include "core/batch_reader.h"
+
+#include <pybind11/stl.h>
+
+#include "bindings/binding.h"
+
+namespace py = pybind11;
+
+namespace weft {
+
+WEFT_BINDING(batch_reader) {
+  py::class_<BatchReader>(m, "BatchReader")
+      .def(py::init<std::vector<Tensor>, Tensor, int64_t, Device>(), py::arg("arrays"),
+           py::arg("order"), py::arg("batch"), py::arg("device"))
+      .def("next", &BatchReader::next);
+}
+
+}  // namespace weft

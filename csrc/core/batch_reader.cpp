@@ -1,0 +1,173 @@
+#include "core/batch_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/check.h"
+#include "core/launch.h"
+#include "core/pinned_memory.h"
+
+namespace weft {
+namespace {
+
+constexpr int64_t kAheadBytes = 1 << 20;  // about half of L2
+constexpr int64_t kFewest = 2, kMost = 16;
+constexpr int kTurns = 50;  // about 20 us of giving way: sleeping and waking costs as much
+
+int64_t row_bytes(const Tensor& array) {
+  int64_t n = static_cast<int64_t>(itemsize(array.dtype()));
+  for (int i = 1; i < array.ndim(); i++) n *= array.dim(i);
+  return n;
+}
+
+bool has_dense_rows(const Tensor& array) {
+  int64_t expected = 1;
+  for (int i = array.ndim() - 1; i > 0; i--) {
+    if (array.dim(i) > 1 && array.stride(i) != expected) return false;
+    expected *= array.dim(i);
+  }
+  return true;
+}
+
+template <int64_t kBytes>
+void gather(const char* from, int64_t stride, const int64_t* rows, int64_t count, char* to) {
+  for (int64_t i = 0; i < count; i++) std::memcpy(to + i * kBytes, from + rows[i] * stride, kBytes);
+}
+
+void gather_rows(const char* from, int64_t stride, int64_t bytes, const int64_t* rows,
+                 int64_t count, char* to) {
+  switch (bytes) {  // labels and weights: a call for each would cost more than the copy
+    case 1: return gather<1>(from, stride, rows, count, to);
+    case 2: return gather<2>(from, stride, rows, count, to);
+    case 4: return gather<4>(from, stride, rows, count, to);
+    case 8: return gather<8>(from, stride, rows, count, to);
+    default: break;
+  }
+  const auto size = static_cast<size_t>(bytes);
+  for (int64_t i = 0; i < count; i++) std::memcpy(to + i * bytes, from + rows[i] * stride, size);
+}
+
+Tensor pinned_tensor(const Shape& shape, DType dtype, DeviceType type) {
+  const auto bytes = static_cast<size_t>(num_elements(shape)) * itemsize(dtype);
+  void* data = pinned_memory(type).allocate(bytes);
+  StoragePtr storage(new Storage(Device{}, data, bytes, true,
+                                 [type, data] { pinned_memory(type).deallocate(data); }));
+  return Tensor(std::move(storage), dtype, shape, row_major_strides(shape), 0);
+}
+
+}  // namespace
+
+BatchReader::BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device)
+    : arrays_(std::move(arrays)),
+      order_(std::move(order)),
+      batch_size_(batch),
+      batches_((order_.size() + batch - 1) / std::max<int64_t>(batch, 1)),
+      device_(device) {
+  check(batch > 0 && order_.dtype() == DType::int64 && order_.ndim() == 1 && !arrays_.empty(),
+        "batch reader: needs arrays, row numbers in int64, and at least one row in a batch");
+  int64_t bytes = 0, rows = -1;
+  for (const Tensor& array : arrays_) {
+    check(array.ndim() > 0 && has_dense_rows(array) && array.device() == Device{} &&
+              (rows < 0 || rows == array.dim(0)),
+          "batch reader: arrays must lie on the CPU and have dense rows, as many each");
+    rows = array.dim(0);
+    bytes += row_bytes(array) * batch_size_;
+  }
+  const int64_t* numbers = order_.data_as<int64_t>();
+  check_index(order_.strides() == Strides{1} &&
+                  std::all_of(numbers, numbers + order_.size(),
+                              [rows](int64_t row) { return row >= 0 && row < rows; }),
+              "batch reader: a row number lies outside the ", rows, " rows");
+  depth_ = std::clamp(kAheadBytes / std::max<int64_t>(bytes, 1), kFewest, kMost);
+  ring_.resize(static_cast<size_t>(depth_));
+  offer();
+  thread_ = std::thread([this] { read_ahead(); });
+}
+
+BatchReader::~BatchReader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_.store(true);
+  }
+  wake_reader_.notify_one();
+  thread_.join();
+}
+
+int64_t BatchReader::rows_of(int64_t batch) const {
+  return std::min(batch_size_, order_.size() - batch * batch_size_);
+}
+
+std::vector<Tensor> BatchReader::room_for(int64_t batch) const {
+  std::vector<Tensor> room;
+  for (const Tensor& array : arrays_) {
+    Shape shape = array.shape();
+    shape[0] = rows_of(batch);
+    room.push_back(is_gpu(device_) ? pinned_tensor(shape, array.dtype(), device_.type)
+                                   : Tensor::empty(shape, array.dtype(), Device{}));
+  }
+  return room;
+}
+
+void BatchReader::offer() {
+  const int64_t end = std::min(given_ + depth_, batches_);
+  for (int64_t k = offered_.load(); k < end; k++)
+    ring_[static_cast<size_t>(k % depth_)] = room_for(k);
+  offered_.store(end);
+  if (!reader_sleeps_.load()) return;
+  {
+    const std::lock_guard lock(mutex_);
+  }
+  wake_reader_.notify_one();
+}
+
+std::vector<Tensor> BatchReader::next() {
+  if (given_ == batches_) return {};
+  for (int i = 0; i < kTurns && read_.load() <= given_; i++) std::this_thread::yield();
+  if (read_.load() <= given_) {
+    // Somebody else may have the interpreter meanwhile.
+    const SuspendInterpreter suspended({0, kAheadBytes});
+    std::unique_lock lock(mutex_);
+    caller_sleeps_.store(true);
+    wake_caller_.wait(lock, [this] { return read_.load() > given_; });
+    caller_sleeps_.store(false);
+  }
+  std::vector<Tensor> batch = std::move(ring_[static_cast<size_t>(given_ % depth_)]);
+  given_++;
+  // Not after each batch: waking the thread costs a system call.
+  if (offered_.load() - given_ <= depth_ / 2) offer();
+  return batch;
+}
+
+void BatchReader::copy_rows(int64_t batch, const std::vector<Tensor>& to) const {
+  const int64_t* rows = order_.data_as<int64_t>() + batch * batch_size_;
+  for (size_t i = 0; i < arrays_.size(); i++) {
+    const Tensor& array = arrays_[i];
+    gather_rows(static_cast<const char*>(array.data()),
+                array.stride(0) * static_cast<int64_t>(itemsize(array.dtype())), row_bytes(array),
+                rows, rows_of(batch), static_cast<char*>(to[i].data()));
+  }
+}
+
+void BatchReader::read_ahead() {
+  for (int64_t k = 0; k < batches_; k++) {
+    for (int i = 0; i < kTurns && offered_.load() <= k && !stop_.load(); i++)
+      std::this_thread::yield();
+    if (offered_.load() <= k) {
+      std::unique_lock lock(mutex_);
+      reader_sleeps_.store(true);
+      wake_reader_.wait(lock, [this, k] { return offered_.load() > k || stop_.load(); });
+      reader_sleeps_.store(false);
+    }
+    if (stop_.load()) return;
+    copy_rows(k, ring_[static_cast<size_t>(k % depth_)]);
+    read_.store(k + 1);
+    if (!caller_sleeps_.load()) continue;
+    {
+      const std::lock_guard lock(mutex_);
+    }
+    wake_caller_.notify_one();
+  }
+}
+
+}  // namespace weft

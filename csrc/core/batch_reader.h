@@ -1,0 +1,53 @@
+// Batches of rows that a thread copies out of larger arrays, a few batches ahead of whoever uses
+// them: while a step runs, the rows of the next ones, which lie anywhere, come from memory.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace weft {
+
+class BatchReader {
+ public:
+  // `order`: int64 row numbers, dense; batch k has the rows order[k * batch : (k + 1) * batch].
+  // Rows of the arrays are dense. Batches on their way to `device` lie in pinned memory.
+  BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device);
+  ~BatchReader();  // ends the thread
+  BatchReader(const BatchReader&) = delete;
+  BatchReader& operator=(const BatchReader&) = delete;
+
+  // The rows of the next batch, an array of its own for each array; empty behind the last.
+  std::vector<Tensor> next();
+
+ private:
+  void read_ahead();
+  void copy_rows(int64_t batch, const std::vector<Tensor>& to) const;
+  void offer();  // room for further batches
+  std::vector<Tensor> room_for(int64_t batch) const;
+  int64_t rows_of(int64_t batch) const;
+
+  const std::vector<Tensor> arrays_;
+  const Tensor order_;
+  const int64_t batch_size_, batches_;
+  const Device device_;
+  int64_t depth_;  // batches that may be ahead
+
+  // Entry k % size of the ring is the caller's until offered_ > k, then the thread's until
+  // read_ > k, then the caller's again.
+  std::vector<std::vector<Tensor>> ring_;
+  std::atomic<int64_t> offered_{0}, read_{0};
+  std::atomic<bool> stop_{false}, reader_sleeps_{false}, caller_sleeps_{false};
+  int64_t given_ = 0;
+  std::mutex mutex_;
+  std::condition_variable wake_reader_, wake_caller_;
+  std::thread thread_;
+};
+
+}  // namespace weft

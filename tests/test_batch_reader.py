@@ -1,0 +1,72 @@
+"""Batches that a thread reads ahead are the rows that were asked for."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+
+import weft
+from weft import _C
+
+
+def tensors_of(*arrays):
+    return [_C.from_numpy(a) for a in arrays]
+
+
+def batches_of(arrays, order, batch, device="cpu"):
+    reader = _C.BatchReader(tensors_of(*arrays), _C.from_numpy(order), batch, device)
+    found = []
+    while batch := reader.next():
+        found.append([_C.to_device(t, "cpu") for t in batch])
+    assert reader.next() == []
+    return [[weft.Tensor(t).numpy() for t in batch] for batch in found]
+
+
+@pytest.mark.parametrize("rows,batch", [(1, 1), (7, 3), (640, 32), (641, 32), (50, 64)])
+def test_rows_in_the_given_order(rows, batch):
+    rng = np.random.default_rng(rows)
+    arrays = [
+        rng.random((rows, 5, 3), dtype="float32"),
+        rng.integers(0, 9, rows),
+        rng.integers(0, 9, (rows, 1)).astype("uint8"),
+        rng.random((2 * rows, 4))[::2],  # rows lie apart
+        np.zeros((rows, 0), "float32"),
+    ]
+    order = rng.permutation(rows)
+    found = batches_of(arrays, order, batch)
+    assert len(found) == -(-rows // batch)
+    for k, batch_arrays in enumerate(found):
+        for array, got in zip(arrays, batch_arrays, strict=True):
+            np.testing.assert_array_equal(got, array[order[k * batch : (k + 1) * batch]])
+
+
+def test_large_batches_and_a_slow_reader_or_user():
+    x = np.random.default_rng(0).random((600, 4000), dtype="float32")
+    order = np.random.default_rng(1).permutation(600)
+    for got, start in zip(batches_of([x], order, 100), range(0, 600, 100), strict=True):
+        np.testing.assert_array_equal(got[0], x[order[start : start + 100]])
+
+
+def test_a_reader_that_is_left_early_ends_its_thread():
+    before = threading.active_count()
+    x = np.zeros((10_000, 100), "float32")
+    for taken in range(5):
+        reader = _C.BatchReader(tensors_of(x), _C.from_numpy(np.arange(10_000)), 10, "cpu")
+        kept = [reader.next() for _ in range(taken)]
+        del reader
+        assert all(weft.Tensor(t[0]).shape == (10, 100) for t in kept)
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_wrong_arguments():
+    x = np.zeros((4, 2), "float32")
+    with pytest.raises(IndexError, match="outside the 4 rows"):
+        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([0, 4])), 2, "cpu")
+    with pytest.raises(IndexError, match="outside the 4 rows"):
+        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([-1])), 2, "cpu")
+    with pytest.raises(ValueError, match="dense rows"):
+        _C.BatchReader(tensors_of(x.T), _C.from_numpy(np.arange(2)), 2, "cpu")
+    with pytest.raises(ValueError, match="as many each"):
+        _C.BatchReader(tensors_of(x, x[:3]), _C.from_numpy(np.arange(3)), 2, "cpu")
