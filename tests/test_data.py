@@ -5,7 +5,8 @@ import pytest
 
 import weft
 from weft import layers
-from weft.data.sources import ArraySource, Epochs, make_source, unpack
+from weft.data.epochs import Epochs
+from weft.data.sources import ArraySource, make_source, unpack
 
 
 def batches_of(source):

@@ -52,7 +52,9 @@ class RandomStep:
                 whole.append(UNARY[rng.integers(len(UNARY))](a))
             elif kind < 8:
                 others = whole if rng.random() < 0.6 else small
-                whole.append(BINARY[rng.integers(len(BINARY))](a, others[rng.integers(len(others))]))
+                whole.append(
+                    BINARY[rng.integers(len(BINARY))](a, others[rng.integers(len(others))])
+                )
             elif kind == 8:
                 small.append(SMALL[rng.integers(len(SMALL))](a.astype("float32")))
             elif kind == 9:

@@ -8,11 +8,15 @@
 #include "core/launch.h"
 #include "core/pinned_memory.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 namespace weft {
 namespace {
 
-constexpr int64_t kAheadBytes = 1 << 20;  // about half of L2
-constexpr int64_t kFewest = 2, kMost = 16;
+constexpr int64_t kAheadBytes = 4 << 20;  // part of an L3; the thread may wait for a core meanwhile
+constexpr int64_t kFewest = 2, kMost = 64;
 constexpr int kTurns = 50;  // about 20 us of giving way: sleeping and waking costs as much
 
 int64_t row_bytes(const Tensor& array) {
@@ -80,7 +84,7 @@ BatchReader::BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch
                               [rows](int64_t row) { return row >= 0 && row < rows; }),
               "batch reader: a row number lies outside the ", rows, " rows");
   depth_ = std::clamp(kAheadBytes / std::max<int64_t>(bytes, 1), kFewest, kMost);
-  ring_.resize(static_cast<size_t>(depth_));
+  ring_ = std::make_unique<Entry[]>(static_cast<size_t>(depth_));
   offer();
   thread_ = std::thread([this] { read_ahead(); });
 }
@@ -111,8 +115,7 @@ std::vector<Tensor> BatchReader::room_for(int64_t batch) const {
 
 void BatchReader::offer() {
   const int64_t end = std::min(given_ + depth_, batches_);
-  for (int64_t k = offered_.load(); k < end; k++)
-    ring_[static_cast<size_t>(k % depth_)] = room_for(k);
+  for (int64_t k = offered_.load(); k < end; k++) entry(k).rows = room_for(k);
   offered_.store(end);
   if (!reader_sleeps_.load()) return;
   {
@@ -121,52 +124,76 @@ void BatchReader::offer() {
   wake_reader_.notify_one();
 }
 
+bool BatchReader::claim(int64_t batch) {
+  return claimed_.compare_exchange_strong(batch, batch + 1);
+}
+
 std::vector<Tensor> BatchReader::next() {
   if (given_ == batches_) return {};
-  for (int i = 0; i < kTurns && read_.load() <= given_; i++) std::this_thread::yield();
-  if (read_.load() <= given_) {
+  Entry& own = entry(given_);
+  const auto is_read = [this, &own] { return own.read.load() > given_; };
+  if (!is_read() && claim(given_)) copy_rows(given_);
+  for (int i = 0; i < kTurns && !is_read(); i++) std::this_thread::yield();
+  if (!is_read()) {
     // Somebody else may have the interpreter meanwhile.
     const SuspendInterpreter suspended({0, kAheadBytes});
     std::unique_lock lock(mutex_);
     caller_sleeps_.store(true);
-    wake_caller_.wait(lock, [this] { return read_.load() > given_; });
+    wake_caller_.wait(lock, is_read);
     caller_sleeps_.store(false);
   }
-  std::vector<Tensor> batch = std::move(ring_[static_cast<size_t>(given_ % depth_)]);
+  std::vector<Tensor> batch = std::move(own.rows);
   given_++;
   // Not after each batch: waking the thread costs a system call.
   if (offered_.load() - given_ <= depth_ / 2) offer();
   return batch;
 }
 
-void BatchReader::copy_rows(int64_t batch, const std::vector<Tensor>& to) const {
+void BatchReader::copy_rows(int64_t batch) {
   const int64_t* rows = order_.data_as<int64_t>() + batch * batch_size_;
   for (size_t i = 0; i < arrays_.size(); i++) {
     const Tensor& array = arrays_[i];
     gather_rows(static_cast<const char*>(array.data()),
                 array.stride(0) * static_cast<int64_t>(itemsize(array.dtype())), row_bytes(array),
-                rows, rows_of(batch), static_cast<char*>(to[i].data()));
+                rows, rows_of(batch), static_cast<char*>(entry(batch).rows[i].data()));
   }
+  entry(batch).read.store(batch + 1);
 }
 
+namespace {
+
+// A thread that wakes up goes first by default, often on the core of the thread that woke it: the
+// step would wait for what should run beside it.
+void give_way_to_others() {
+#if defined(__linux__)
+  const sched_param none{};
+  sched_setscheduler(0, SCHED_BATCH, &none);  // refused: it is only slower
+#endif
+}
+
+}  // namespace
+
 void BatchReader::read_ahead() {
-  for (int64_t k = 0; k < batches_; k++) {
-    for (int i = 0; i < kTurns && offered_.load() <= k && !stop_.load(); i++)
-      std::this_thread::yield();
-    if (offered_.load() <= k) {
-      std::unique_lock lock(mutex_);
-      reader_sleeps_.store(true);
-      wake_reader_.wait(lock, [this, k] { return offered_.load() > k || stop_.load(); });
-      reader_sleeps_.store(false);
+  give_way_to_others();
+  for (;;) {
+    const int64_t k = claimed_.load();
+    if (stop_.load() || k == batches_) return;
+    if (k < offered_.load()) {
+      if (!claim(k)) continue;  // the caller was faster
+      copy_rows(k);
+      if (!caller_sleeps_.load()) continue;
+      {
+        const std::lock_guard lock(mutex_);
+      }
+      wake_caller_.notify_one();
+      continue;
     }
-    if (stop_.load()) return;
-    copy_rows(k, ring_[static_cast<size_t>(k % depth_)]);
-    read_.store(k + 1);
-    if (!caller_sleeps_.load()) continue;
-    {
-      const std::lock_guard lock(mutex_);
-    }
-    wake_caller_.notify_one();
+    const auto has_work = [this] { return claimed_.load() < offered_.load() || stop_.load(); };
+    for (int i = 0; i < kTurns && !has_work(); i++) std::this_thread::yield();
+    std::unique_lock lock(mutex_);
+    reader_sleeps_.store(true);
+    wake_reader_.wait(lock, [&] { return has_work() || claimed_.load() == batches_; });
+    reader_sleeps_.store(false);
   }
 }
 

@@ -1,11 +1,12 @@
 // Batches of rows that a thread copies out of larger arrays, a few batches ahead of whoever uses
-// them: while a step runs, the rows of the next ones, which lie anywhere, come from memory.
+// them: while a step runs, the rows of the next ones, which lie anywhere, come from memory. Where
+// the thread does not get a core in time, the caller copies for itself.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -28,7 +29,7 @@ class BatchReader {
 
  private:
   void read_ahead();
-  void copy_rows(int64_t batch, const std::vector<Tensor>& to) const;
+  void copy_rows(int64_t batch);
   void offer();  // room for further batches
   std::vector<Tensor> room_for(int64_t batch) const;
   int64_t rows_of(int64_t batch) const;
@@ -39,10 +40,16 @@ class BatchReader {
   const Device device_;
   int64_t depth_;  // batches that may be ahead
 
-  // Entry k % size of the ring is the caller's until offered_ > k, then the thread's until
-  // read_ > k, then the caller's again.
-  std::vector<std::vector<Tensor>> ring_;
-  std::atomic<int64_t> offered_{0}, read_{0};
+  // Entry k % depth of the ring is the caller's until offered_ > k; then it belongs to who sets
+  // claimed_ to k + 1, until its `read` is k + 1; then it is the caller's again.
+  struct Entry {
+    std::vector<Tensor> rows;
+    std::atomic<int64_t> read{0};
+  };
+  Entry& entry(int64_t batch) const { return ring_[batch % depth_]; }
+  bool claim(int64_t batch);
+  std::unique_ptr<Entry[]> ring_;
+  std::atomic<int64_t> offered_{0}, claimed_{0};
   std::atomic<bool> stop_{false}, reader_sleeps_{false}, caller_sleeps_{false};
   int64_t given_ = 0;
   std::mutex mutex_;

@@ -7,7 +7,7 @@ whose leaves are tensors. Arrays are sliced as views; when shuffling, each batch
 from __future__ import annotations
 
 import itertools
-import warnings
+import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
@@ -150,12 +150,37 @@ class ArraySource(Source):
             starts = [starts[i] for i in random_order(len(starts))]
         elif self.shuffle:
             order = random_order(self.rows)
+            if self._is_worth_a_thread():
+                yield from self._read_ahead(order)
+                return
             for start in starts:
                 rows = order[start : start + self.batch_size]
                 yield self._rebuild([_rows_of(leaf, rows) for leaf in self._leaves])
             return
         for start in starts:
             yield self.part(start, start + self.batch_size)
+
+    def _is_worth_a_thread(self) -> bool:
+        """Whether rows are copied by a thread while steps run.
+
+        Handing batches over costs 2 us each, a thread 60 us for each epoch; copying costs 0.1 us
+        for a KB when rows come from memory.
+        """
+        if self.num_batches < 8 or not _HAS_CORES:
+            return False
+        if any(
+            not isinstance(leaf, np.ndarray) or not _rows_are_dense(leaf) for leaf in self._leaves
+        ):
+            return False
+        row = sum(leaf[:1].nbytes for leaf in self._leaves)
+        return row * self.batch_size >= 32 * 1024
+
+    def _read_ahead(self, order: Array) -> Iterator[Batch]:
+        device = current_device() if gpu_in_use() else "cpu"
+        arrays = [_C.from_numpy(leaf) for leaf in self._leaves]
+        reader = _C.BatchReader(arrays, _C.from_numpy(order), self.batch_size, device)
+        while batch := reader.next():
+            yield self._rebuild([Tensor(array) for array in batch])
 
     def _rebuild(self, leaves: list[Tensor]) -> Batch:
         if self._flat:
@@ -326,6 +351,13 @@ def _rows_of(leaf: Any, rows: Array) -> Tensor:
     return wrap(leaf.take(rows, axis=0))
 
 
+_HAS_CORES = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
+
+
+def _rows_are_dense(array: Array) -> bool:
+    return array.ndim > 0 and array[:1].flags.c_contiguous
+
+
 def _read_only(array: Array) -> Array:
     """A view that layers cannot write into: batches share memory with the user's data."""
     view = array.view(np.ndarray)
@@ -425,64 +457,3 @@ def _kind(x: Any) -> str:
         f"cannot train on a {type(x).__name__}; pass arrays, tensors, tables, dicts or lists of "
         "them, a weft.utils.PyDataset, or an iterable of (x, y) batches"
     )
-
-
-class Epochs:
-    """Cuts a source into epochs: a whole pass each, or `steps` batches that go on where the last
-    epoch stopped.
-
-    Args:
-        source: Where batches come from.
-        steps: Batches per epoch; None means one pass.
-    """
-
-    def __init__(self, source: Source, steps: int | None = None) -> None:
-        self.source = source
-        self.steps = steps
-        self.exhausted = False
-        self._running: Iterator[Batch] | None = None
-
-    @property
-    def num_batches(self) -> int | None:
-        """Batches of an epoch, None if unknown."""
-        return self.source.num_batches if self.steps is None else self.steps
-
-    def rewind(self) -> None:
-        """Begin the next epoch with the first batch, where a second pass is possible."""
-        if self.source.restartable:
-            self._running = None
-
-    def epoch(self) -> Iterator[Batch]:
-        """The batches of the next epoch."""
-        for batch in self._batches():
-            yield placed(batch)
-
-    def _batches(self) -> Iterator[Batch]:
-        if self.steps is None:
-            if not self.exhausted:
-                yield from self.source.batches()
-            self.exhausted = not self.source.restartable
-            return
-        for step in range(self.steps):
-            batch = self._next()
-            if batch is None:
-                self.exhausted = True
-                warnings.warn(
-                    f"the data ran out after {step} of {self.steps} batches of this epoch; the "
-                    "generator must give steps_per_epoch * epochs batches, or be endless",
-                    stacklevel=3,
-                )
-                return
-            yield batch
-
-    def _next(self) -> Batch | None:
-        for _ in range(2):
-            if self._running is None:
-                self._running = self.source.batches()
-            batch = next(self._running, None)
-            if batch is not None:
-                return batch
-            if not self.source.restartable:
-                return None
-            self._running = None
-        return None

@@ -13,7 +13,8 @@ import numpy as np
 
 from weft.autograd import no_grad
 from weft.callbacks.callback import CallbackList, as_numbers
-from weft.data.sources import Epochs, Source, make_source, tensors
+from weft.data.epochs import Epochs
+from weft.data.sources import Source, make_source, tensors
 from weft.placement import at_home
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
