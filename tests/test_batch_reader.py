@@ -14,8 +14,8 @@ def tensors_of(*arrays):
     return [_C.from_numpy(a) for a in arrays]
 
 
-def batches_of(arrays, order, batch, device="cpu"):
-    reader = _C.BatchReader(tensors_of(*arrays), _C.from_numpy(order), batch, device)
+def batches_of(arrays, order, batch, device="cpu", ahead=True):
+    reader = _C.BatchReader(tensors_of(*arrays), _C.from_numpy(order), batch, device, ahead)
     found = []
     while batch := reader.next():
         found.append([_C.to_device(t, "cpu") for t in batch])
@@ -23,8 +23,9 @@ def batches_of(arrays, order, batch, device="cpu"):
     return [[weft.Tensor(t).numpy() for t in batch] for batch in found]
 
 
+@pytest.mark.parametrize("ahead", [True, False])
 @pytest.mark.parametrize("rows,batch", [(1, 1), (7, 3), (640, 32), (641, 32), (50, 64)])
-def test_rows_in_the_given_order(rows, batch):
+def test_rows_in_the_given_order(rows, batch, ahead, everywhere):
     rng = np.random.default_rng(rows)
     arrays = [
         rng.random((rows, 5, 3), dtype="float32"),
@@ -34,7 +35,7 @@ def test_rows_in_the_given_order(rows, batch):
         np.zeros((rows, 0), "float32"),
     ]
     order = rng.permutation(rows)
-    found = batches_of(arrays, order, batch)
+    found = batches_of(arrays, order, batch, everywhere, ahead)
     assert len(found) == -(-rows // batch)
     for k, batch_arrays in enumerate(found):
         for array, got in zip(arrays, batch_arrays, strict=True):
@@ -52,7 +53,7 @@ def test_a_reader_that_is_left_early_ends_its_thread():
     before = threading.active_count()
     x = np.zeros((10_000, 100), "float32")
     for taken in range(5):
-        reader = _C.BatchReader(tensors_of(x), _C.from_numpy(np.arange(10_000)), 10, "cpu")
+        reader = _C.BatchReader(tensors_of(x), _C.from_numpy(np.arange(10_000)), 10, "cpu", True)
         kept = [reader.next() for _ in range(taken)]
         del reader
         assert all(weft.Tensor(t[0]).shape == (10, 100) for t in kept)
@@ -63,10 +64,10 @@ def test_a_reader_that_is_left_early_ends_its_thread():
 def test_wrong_arguments():
     x = np.zeros((4, 2), "float32")
     with pytest.raises(IndexError, match="outside the 4 rows"):
-        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([0, 4])), 2, "cpu")
+        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([0, 4])), 2, "cpu", True)
     with pytest.raises(IndexError, match="outside the 4 rows"):
-        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([-1])), 2, "cpu")
+        _C.BatchReader(tensors_of(x), _C.from_numpy(np.array([-1])), 2, "cpu", True)
     with pytest.raises(ValueError, match="dense rows"):
-        _C.BatchReader(tensors_of(x.T), _C.from_numpy(np.arange(2)), 2, "cpu")
+        _C.BatchReader(tensors_of(x.T), _C.from_numpy(np.arange(2)), 2, "cpu", True)
     with pytest.raises(ValueError, match="as many each"):
-        _C.BatchReader(tensors_of(x, x[:3]), _C.from_numpy(np.arange(3)), 2, "cpu")
+        _C.BatchReader(tensors_of(x, x[:3]), _C.from_numpy(np.arange(3)), 2, "cpu", True)

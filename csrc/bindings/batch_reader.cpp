@@ -11,8 +11,8 @@ namespace weft {
 
 WEFT_BINDING(batch_reader) {
   py::class_<BatchReader>(m, "BatchReader")
-      .def(py::init<std::vector<Tensor>, Tensor, int64_t, Device>(), py::arg("arrays"),
-           py::arg("order"), py::arg("batch"), py::arg("device"))
+      .def(py::init<std::vector<Tensor>, Tensor, int64_t, Device, bool>(), py::arg("arrays"),
+           py::arg("order"), py::arg("batch"), py::arg("device"), py::arg("ahead"))
       .def("next", &BatchReader::next);
 }
 

@@ -62,7 +62,8 @@ Tensor pinned_tensor(const Shape& shape, DType dtype, DeviceType type) {
 
 }  // namespace
 
-BatchReader::BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device)
+BatchReader::BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device,
+                         bool ahead)
     : arrays_(std::move(arrays)),
       order_(std::move(order)),
       batch_size_(batch),
@@ -83,10 +84,10 @@ BatchReader::BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch
                   std::all_of(numbers, numbers + order_.size(),
                               [rows](int64_t row) { return row >= 0 && row < rows; }),
               "batch reader: a row number lies outside the ", rows, " rows");
-  depth_ = std::clamp(kAheadBytes / std::max<int64_t>(bytes, 1), kFewest, kMost);
+  depth_ = ahead ? std::clamp(kAheadBytes / std::max<int64_t>(bytes, 1), kFewest, kMost) : 1;
   ring_ = std::make_unique<Entry[]>(static_cast<size_t>(depth_));
   offer();
-  thread_ = std::thread([this] { read_ahead(); });
+  if (ahead) thread_ = std::thread([this] { read_ahead(); });
 }
 
 BatchReader::~BatchReader() {
@@ -95,7 +96,7 @@ BatchReader::~BatchReader() {
     stop_.store(true);
   }
   wake_reader_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 int64_t BatchReader::rows_of(int64_t batch) const {

@@ -19,7 +19,8 @@ class BatchReader {
  public:
   // `order`: int64 row numbers, dense; batch k has the rows order[k * batch : (k + 1) * batch].
   // Rows of the arrays are dense. Batches on their way to `device` lie in pinned memory.
-  BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device);
+  // Without `ahead` there is no thread, and `next` copies.
+  BatchReader(std::vector<Tensor> arrays, Tensor order, int64_t batch, Device device, bool ahead);
   ~BatchReader();  // ends the thread
   BatchReader(const BatchReader&) = delete;
   BatchReader& operator=(const BatchReader&) = delete;

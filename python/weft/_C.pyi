@@ -11,6 +11,7 @@ from weft import OutOfMemoryError
 import weft.dtypes
 
 __all__: list[str] = [
+    "BatchReader",
     "Event",
     "FunctionBase",
     "IndexKey",
@@ -174,6 +175,7 @@ __all__: list[str] = [
     "num_threads",
     "one_hot",
     "pad",
+    "passes",
     "peak_bandwidth",
     "peak_flops",
     "pin_memory",
@@ -208,6 +210,7 @@ __all__: list[str] = [
     "set_conv2d_variant",
     "set_conv_precision",
     "set_dtype_objects",
+    "set_fusion_limits",
     "set_grad_enabled",
     "set_isa",
     "set_matmul_precision",
@@ -482,6 +485,7 @@ class Program:
     def go_on(self) -> int: ...
     def is_current(self) -> bool: ...
     def launches(self) -> list: ...
+    def prepare(self, passes: collections.abc.Sequence[str]) -> None: ...
     def profile(self, repeat: typing.SupportsInt | typing.SupportsIndex) -> list[float]: ...
     def run(self, inputs: collections.abc.Sequence) -> int: ...
     @property
@@ -494,6 +498,8 @@ class Program:
     def graph_failure(self) -> str: ...
     @property
     def launches_in_graphs(self) -> int: ...
+    @property
+    def reports(self) -> list: ...
 
 class Recorder:
     def __init__(
@@ -513,6 +519,17 @@ class IndexKey:
     def __init__(self, key: typing.Any) -> None: ...
     @property
     def is_basic(self) -> bool: ...
+
+class BatchReader:
+    def __init__(
+        self,
+        arrays: collections.abc.Sequence[Tensor],
+        order: Tensor,
+        batch: typing.SupportsInt | typing.SupportsIndex,
+        device: str,
+        ahead: bool,
+    ) -> None: ...
+    def next(self) -> list[Tensor]: ...
 
 class TensorBase:
     @staticmethod
@@ -1174,6 +1191,7 @@ def pad(
     after: tuple[int, ...],
     value: typing.SupportsFloat | typing.SupportsIndex,
 ) -> Tensor: ...
+def passes() -> list: ...
 def peak_bandwidth() -> float: ...
 def peak_flops(dtype: str) -> float: ...
 def pin_memory(x: Tensor, device: str) -> Tensor: ...
@@ -1313,6 +1331,10 @@ def selu_backward(
 def set_conv2d_variant(name: str) -> None: ...
 def set_conv_precision(precision: str) -> None: ...
 def set_dtype_objects(arg0: list) -> None: ...
+def set_fusion_limits(
+    bytes: typing.SupportsInt | typing.SupportsIndex,
+    pair_bytes: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[int, int]: ...
 def set_grad_enabled(enabled: bool) -> bool:
     """
     Gives what it was before.

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 
 from weft.data.sources import Batch, Source, placed
+from weft.device import gpu_in_use
 
 
 class Epochs:
@@ -36,7 +37,7 @@ class Epochs:
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
         for batch in self._batches():
-            yield placed(batch)
+            yield placed(batch) if gpu_in_use() else batch
 
     def _batches(self) -> Iterator[Batch]:
         if self.steps is None:

@@ -11,7 +11,7 @@ from weft import _C
 from weft.programs.passes import default_passes
 from weft.programs.program import Program
 from weft.programs.recording import Recording
-from weft.programs.results import flatten, fresh, mark, replace
+from weft.programs.results import flatten_arguments, fresh, mark, replace
 from weft.tensor import Tensor
 
 
@@ -84,7 +84,7 @@ class Recordings:
             version: Recordings of another version are made again.
         """
         leaves: list[Tensor] = []
-        structure = flatten(arguments, leaves)
+        structure = flatten_arguments(arguments, leaves)
         raw = [leaf._data for leaf in leaves]
         try:
             kind = self._kinds.get(key := (flags, structure, _C.signature(raw)))

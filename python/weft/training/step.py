@@ -173,7 +173,7 @@ class Step:
             return step(data)
         if self._own_steps is None:
             self._own_steps = any(getattr(type(self), n) is not getattr(Step, n) for n in _PARTS)
-        own = self._own_steps or not _PARTS.isdisjoint(self.__dict__)
+        own = self._own_steps or not self.__dict__.keys().isdisjoint(_PARTS)
         if own and self.jit_compile == "auto":
             return step(data)  # it may count, print or write; a replay would leave that out
         recordings = self._recordings
