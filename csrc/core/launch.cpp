@@ -11,9 +11,10 @@
 namespace weft {
 namespace {
 
-// Below this much work the kernel ends sooner than another thread could take the interpreter.
-constexpr int64_t kBlockingFlops = 100'000;
-constexpr int64_t kBlockingBytes = 64 * 1024;
+// Below this much work, about 10 us, the kernel ends sooner than another thread would wake up and
+// take the interpreter.
+constexpr int64_t kBlockingFlops = 1'000'000;
+constexpr int64_t kBlockingBytes = 1024 * 1024;
 
 BlockingHooks hooks;
 
