@@ -185,11 +185,23 @@ void define_method(const char* name, Function function) {
   py::setattr(tensor_class(), name,
               py::cpp_function(function, py::name(name), py::is_method(tensor_class())));
 }
-template <class Getter>
-void define_property(const char* name, Getter getter) {
+
+// A plain C function as well: Python asks tensors for their shape all the time.
+template <auto kGet>
+PyObject* get(PyObject*, PyObject* self) {
+  return translated<PyObject*>(nullptr, [&] {
+    const Tensor* t = tensor_in(self);
+    check_type(t != nullptr, "a property of tensors, not of ", Py_TYPE(self)->tp_name);
+    return py::cast(kGet(*t)).release().ptr();
+  });
+}
+// The signature is what the stub generator reads.
+template <auto kGet>
+void define_property(const char* name, const char* signature) {
+  static PyMethodDef getter = {name, &get<kGet>, METH_O, signature};
   const py::handle property(reinterpret_cast<PyObject*>(&PyProperty_Type));
   py::setattr(tensor_class(), name,
-              property(py::cpp_function(getter, py::is_method(tensor_class()))));
+              property(py::reinterpret_steal<py::object>(PyCFunction_New(&getter, nullptr))));
 }
 
 }  // namespace
@@ -222,18 +234,24 @@ void bind_tensor(py::module_& m) {
   });
   tensor_type = make_tensor_type();
   m.attr("Tensor") = tensor_class();
-  define_property("shape", &Tensor::shape);
-  define_property("strides", &Tensor::strides);
-  define_property("offset", &Tensor::offset);
-  define_property("dtype", &Tensor::dtype);
-  define_property("device", &Tensor::device);
-  define_property("ndim", &Tensor::ndim);
-  define_property("size", &Tensor::size);
-  define_property("version", [](const Tensor& t) { return t.storage()->version(); });
-  define_property("writable", [](const Tensor& t) { return t.storage()->writable(); });
-  define_property("pointer", [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data()); });
-  define_property("storage_id",
-                  [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.storage().get()); });
+  define_property<[](const Tensor& t) { return t.shape(); }>("shape",
+                                                             "shape(self) -> tuple[int, ...]");
+  define_property<[](const Tensor& t) { return t.strides(); }>("strides",
+                                                               "strides(self) -> tuple[int, ...]");
+  define_property<[](const Tensor& t) { return t.offset(); }>("offset", "offset(self) -> int");
+  define_property<[](const Tensor& t) { return t.dtype(); }>("dtype",
+                                                             "dtype(self) -> weft.dtypes.DType");
+  define_property<[](const Tensor& t) { return t.device(); }>("device", "device(self) -> str");
+  define_property<[](const Tensor& t) { return t.ndim(); }>("ndim", "ndim(self) -> int");
+  define_property<[](const Tensor& t) { return t.size(); }>("size", "size(self) -> int");
+  define_property<[](const Tensor& t) { return t.storage()->version(); }>("version",
+                                                                          "version(self) -> int");
+  define_property<[](const Tensor& t) { return t.storage()->writable(); }>(
+      "writable", "writable(self) -> bool");
+  define_property<[](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data()); }>(
+      "pointer", "pointer(self) -> int");
+  define_property<[](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.storage().get()); }>(
+      "storage_id", "storage_id(self) -> int");
   define_method("is_contiguous", &Tensor::is_contiguous);
   define_method("bump_version", [](const Tensor& t) { t.storage()->bump_version(); });
   define_method("numpy", &to_numpy);

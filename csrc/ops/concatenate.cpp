@@ -65,8 +65,19 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t axis) {
 }
 
 WEFT_BINDING(concatenate) {
-  m.def("concatenate", &concatenate, pybind11::arg("tensors"), pybind11::arg("axis"));
-  m.def("stack", &stack, pybind11::arg("tensors"), pybind11::arg("axis"));
+  const auto join = [&m](const char* name,
+                         Tensor (*function)(const std::vector<Tensor>&, int64_t)) {
+    m.def(
+        name,
+        [function](int64_t axis, const pybind11::args& tensors) {
+          std::vector<Tensor> parts;
+          for (const Tensor* t : tensors_in(tensors)) parts.push_back(*t);
+          return function(parts, axis);
+        },
+        pybind11::arg("axis"));
+  };
+  join("concatenate", &concatenate);
+  join("stack", &stack);
 }
 
 }  // namespace weft

@@ -219,6 +219,8 @@ def _axis_key(op: str, ndim: int, axis: int, index: Any) -> tuple[Any, ...]:
 class Take(Function):
     """Saves the indices."""
 
+    kernel = _C.take
+
     @staticmethod
     def forward(ctx: Any, x: Any, indices: Any, axis: int) -> Any:
         ctx.shape, ctx.axis = x.shape, axis
@@ -262,6 +264,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 
 class TakeAlongAxis(Function):
     """Saves the indices."""
+
+    kernel = _C.take_along_axis
 
     @staticmethod
     def forward(ctx: Any, x: Any, indices: Any, axis: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weft import _C, ops
-from weft.autograd.recording import Function, Node
+from weft.autograd.recording import Function
 from weft.ops.operands import first_tensor
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
@@ -30,19 +30,22 @@ def _tensors(op: str, arrays: Any) -> list[Tensor]:
     if isinstance(arrays, Tensor) and arrays.ndim == 0:
         raise ValueError(f"{op}: give a list of tensors, got a single number")
     arrays = list(arrays)
-    home = first_tensor(arrays)
-    return [as_tensor(a, near=home) for a in arrays]
+    for array in arrays:
+        if type(array) is not Tensor:
+            home = first_tensor(arrays)
+            return [as_tensor(a, near=home) for a in arrays]
+    return arrays
 
 
 class Concatenate(Function):
     """Saves the sizes along the axis."""
 
+    kernel = _C.concatenate
+
     @staticmethod
     def forward(ctx: Any, axis: int, *tensors: Any) -> Any:
-        y = _C.concatenate(tensors, axis)
-        if type(ctx) is Node:
-            ctx.axis = axis  # type: ignore[attr-defined]  # forward may set attributes on its ctx
-            ctx.parts = [(t.shape[axis], t.dtype) for t in tensors]  # type: ignore[attr-defined]
+        y = _C.concatenate(axis, *tensors)
+        ctx.axis, ctx.parts = axis, [(t.shape[axis], t.dtype) for t in tensors]
         return y
 
     @staticmethod
@@ -94,10 +97,12 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Tensor:
 class Stack(Function):
     """Saves the dtypes."""
 
+    kernel = _C.stack
+
     @staticmethod
     def forward(ctx: Any, axis: int, *tensors: Any) -> Any:
         ctx.axis, ctx.dtypes = axis, [t.dtype for t in tensors]
-        return _C.stack(tensors, axis)
+        return _C.stack(axis, *tensors)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:

@@ -66,7 +66,7 @@ class Average:
         if not self._unread:
             return
         arrays = [_C.reshape(array, (1,)) for array, _ in self._unread]
-        values = _C.concatenate(arrays, 0).numpy().tolist()
+        values = _C.concatenate(0, *arrays).numpy().tolist()
         for value, (_, rows) in zip(values, self._unread, strict=True):
             if self.not_finite is None and not math.isfinite(value):
                 self.not_finite = (self.batches, value)
