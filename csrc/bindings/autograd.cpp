@@ -7,12 +7,15 @@ namespace py = pybind11;
 
 namespace weft {
 
+PyTypeObject* tensor_class = nullptr;
+
 const Classes& classes() {
   static const Classes found = [] {
     const auto import = [](const char* module, const char* name) {
       return py::object(py::module_::import(module).attr(name)).release().ptr();
     };
-    return Classes{reinterpret_cast<PyTypeObject*>(import("weft.tensor", "Tensor")),
+    tensor_class = reinterpret_cast<PyTypeObject*>(import("weft.tensor", "Tensor"));
+    return Classes{tensor_class,
                    reinterpret_cast<PyTypeObject*>(import("weft.autograd.recording", "Node")),
                    import("weft.ops.operands", "operands")};
   }();

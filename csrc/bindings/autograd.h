@@ -1,6 +1,6 @@
 // What an eager operation does besides its kernel: the state of a `weft.Tensor`, the nodes of the
-// recorded graph (autograd_node.cpp), and `Function.apply` (autograd.cpp). In C++ because all of it
-// runs for every operation; the walk over the nodes is Python, in weft/autograd/engine.py.
+// recorded graph (autograd_node.cpp), `Function.apply` (autograd.cpp) and the walk over the nodes
+// (autograd_walk.cpp). In C++ because all of it runs for every operation.
 #pragma once
 
 #include "bindings/binding.h"
@@ -8,6 +8,7 @@
 // After Python.h, which it needs.
 #include <structmember.h>
 
+#include <string>
 #include <vector>
 
 namespace weft {
@@ -55,9 +56,11 @@ struct TensorState {
   bool requires_grad;
 };
 extern PyTypeObject* tensor_base;
+extern PyTypeObject* tensor_class;  // weft.Tensor, from the first operation on
 
 inline TensorState* state_in(PyObject* object) {
-  return PyObject_TypeCheck(object, tensor_base) ? reinterpret_cast<TensorState*>(object) : nullptr;
+  const bool found = Py_TYPE(object) == tensor_class || PyObject_TypeCheck(object, tensor_base);
+  return found ? reinterpret_cast<TensorState*>(object) : nullptr;
 }
 // What is in `_data`, which a subclass may compute. A new reference.
 PyObject* data_of(TensorState* state);
@@ -96,6 +99,9 @@ PyObject* make_node(PyTypeObject* type, PyObject* = nullptr, PyObject* = nullptr
 void connect(NodeState* node, PyObject* const* args, PyObject* const* arrays, Py_ssize_t count);
 // Keeps raw tensors, numbers and None for `backward`; while `forward` runs.
 void keep(NodeState* node, PyObject* const* values, Py_ssize_t count);
+// Forgets what was saved; the graph cannot be walked again.
+void forget_saved(NodeState* node);
+std::string name_of(const NodeState* node);
 // The tensor of output number `index`.
 PyObject* wrap(NodeState* node, int index, PyObject* data);
 

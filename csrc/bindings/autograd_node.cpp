@@ -54,10 +54,6 @@ int destroy_node(PyObject* self) {
   return 0;
 }
 
-std::string name_of(const NodeState* node) {
-  return attribute(node->function, "name").cast<std::string>();
-}
-
 // Raises what a Python function of weft.autograd.recording has to say about a raw tensor.
 [[noreturn]] void fail_changed(const char* message, PyObject* function, PyObject* array) {
   const py::object text = py::module_::import("weft.autograd.recording")
@@ -66,6 +62,15 @@ std::string name_of(const NodeState* node) {
 }
 
 }  // namespace
+
+std::string name_of(const NodeState* node) {
+  return attribute(node->function, "name").cast<std::string>();
+}
+
+void forget_saved(NodeState* node) {
+  node->freed = true;
+  drop_kept(node);
+}
 
 void connect(NodeState* node, PyObject* const* args, PyObject* const* arrays, Py_ssize_t count) {
   node->needs_grad = PyTuple_New(count);
@@ -172,8 +177,7 @@ PyObject* get_kept(PyObject* self, void*) {
 }
 
 PyObject* free_node(PyObject* self, PyObject*) {
-  node_in(self)->freed = true;
-  drop_kept(node_in(self));
+  forget_saved(node_in(self));
   return Py_NewRef(Py_None);
 }
 

@@ -274,6 +274,7 @@ __all__: list[str] = [
     "triangle",
     "trunc",
     "values_read_back",
+    "walk",
     "where",
     "why_unavailable",
 ]
@@ -727,9 +728,7 @@ def clip(
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
-def concatenate(
-    tensors: collections.abc.Sequence[Tensor], axis: typing.SupportsInt | typing.SupportsIndex
-) -> Tensor: ...
+def concatenate(axis: typing.SupportsInt | typing.SupportsIndex, *args) -> Tensor: ...
 def contiguous(x: Tensor) -> Tensor: ...
 def conv2d(
     x: Tensor,
@@ -1496,9 +1495,7 @@ def square(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
 
 def squeeze(x: Tensor, axes: tuple[int, ...]) -> Tensor: ...
 def squeeze_all(x: Tensor) -> Tensor: ...
-def stack(
-    tensors: collections.abc.Sequence[Tensor], axis: typing.SupportsInt | typing.SupportsIndex
-) -> Tensor: ...
+def stack(axis: typing.SupportsInt | typing.SupportsIndex, *args) -> Tensor: ...
 def step(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
@@ -1555,5 +1552,16 @@ def trunc(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
 
 def values_read_back() -> int: ...
+def walk(
+    outputs: collections.abc.Sequence,
+    gradients: collections.abc.Sequence,
+    retain_graph: bool,
+    only: typing.Any = None,
+    keep: typing.Any = None,
+) -> tuple:
+    """
+    From the outputs to the leaves: ([(leaf, gradient), ...], {(node, output): gradient}).
+    """
+
 def where(condition: Tensor, x1: typing.Any, x2: typing.Any) -> Tensor: ...
 def why_unavailable(device: str) -> str: ...

@@ -1,8 +1,8 @@
 """Walking the recorded graph: `backward` and `grad`.
 
-The walk goes from the newest node to the oldest, without recursion. A `Function.backward` is
-written in public operations on tensors, so walking with ``create_graph=True`` records the
-gradients' own operations and gives gradients of gradients.
+The walk itself, from the newest node to the oldest, is in csrc/bindings/autograd_walk.cpp. A
+`Function.backward` is written in public operations on tensors, so walking with
+``create_graph=True`` records the gradients' own operations and gives gradients of gradients.
 """
 
 from __future__ import annotations
@@ -63,75 +63,6 @@ class MissingGradientError(RuntimeError, ValueError):
     A RuntimeError, as in PyTorch, and a ValueError, as in Keras, where `fit` meets a model without
     a gradient.
     """
-
-
-class _Walk:
-    """Gradients on their way from the outputs to the leaves."""
-
-    def __init__(self, outputs: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
-        self.arrived: dict[_Key, Tensor] = {}
-        self.leaves: dict[int, Tensor] = {}
-        roots = []
-        for output, gradient in zip(outputs, grads, strict=True):
-            if output._node is None:
-                self.add((output, None), gradient)
-            else:
-                self.add((output._node, output._index), gradient)
-                roots.append(output._node)
-        self.nodes = _reachable(roots)
-
-    def add(self, edge: tuple[Any, int | None], gradient: Tensor) -> None:
-        key: Any = edge
-        if edge[1] is None:
-            leaf = edge[0]
-            key = id(leaf)
-            self.leaves[key] = leaf
-        earlier = self.arrived.get(key)
-        self.arrived[key] = gradient if earlier is None else earlier + gradient
-
-    def run(self, *, retain_graph: bool, only: set[Node] | None, keep: set[_Key]) -> None:
-        arrived, leaves = self.arrived, self.leaves
-        for node in self.nodes:
-            if only is not None and node not in only:
-                continue
-            if node.num_outputs == 1 and node.hooks is None and not keep:
-                gradient = arrived.pop((node, 0), None)
-                if gradient is None:
-                    continue
-                results = node.function.backward(node, gradient)
-            else:
-                grads = self._take(node, keep)
-                if all(g is None for g in grads):
-                    continue
-                results = node.function.backward(node, *grads)
-            if not retain_graph:
-                node.free()
-            edges = node.edges
-            for i, gradient in enumerate(results if type(results) is tuple else (results,)):
-                if gradient is None or edges[i] is None:
-                    continue
-                # As `add`, whose call would take longer than what it does.
-                key: Any = edges[i]
-                if key[1] is None:
-                    leaf = key[0]
-                    key = id(leaf)
-                    leaves[key] = leaf
-                earlier = arrived.get(key)
-                arrived[key] = gradient if earlier is None else earlier + gradient
-
-    def _take(self, node: Node, keep: set[_Key]) -> list[Tensor | None]:
-        """The gradients of all outputs of a node, after its hooks."""
-        grads: list[Tensor | None] = []
-        for index in range(node.num_outputs):
-            key = (node, index)
-            gradient = self.arrived.get(key)
-            if gradient is not None and node.hooks is not None:
-                gradient = _apply_hooks(node.hooks.get(index, ()), gradient)
-                self.arrived[key] = gradient
-            grads.append(gradient)
-            if key not in keep:
-                self.arrived.pop(key, None)
-        return grads
 
 
 def _apply_hooks(hooks: Iterable[Callable[[Tensor], Tensor | None]], gradient: Tensor) -> Tensor:
@@ -197,14 +128,14 @@ def backward(
         >>> x.grad.tolist()
         [2.0, 4.0]
     """
-    walk = _Walk([output], [_seed(output, gradient, "backward")])
+    seed = _seed(output, gradient, "backward")
     outer = _C.set_grad_enabled(create_graph)
     try:
-        walk.run(retain_graph=retain_graph or create_graph, only=None, keep=set())
+        leaves, _ = _C.walk((output,), (seed,), retain_graph or create_graph)
         owners: set[int] = set()
-        for key, leaf in walk.leaves.items():
-            arrived = walk.arrived[key]
-            arrived = _apply_hooks(leaf._hooks or (), arrived)
+        for leaf, arrived in leaves:
+            if leaf._hooks:
+                arrived = _apply_hooks(leaf._hooks, arrived)
             if leaf.grad is not None:
                 leaf.grad = leaf.grad + arrived
             else:
@@ -265,18 +196,19 @@ def grad(
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(grad_outputs)} gradients for {len(outputs)} outputs")
     seeds = [_seed(o, g, "grad") for o, g in zip(outputs, grad_outputs, strict=True)]
-    walk = _Walk(outputs, seeds)
     keys = [_key(s) for s in sources]
-    # Of leaves a gradient is never taken away, so only outputs of nodes need to be kept.
-    inner: set[_Key] = {key for key in keys if type(key) is tuple}
+    nodes = _reachable(o._node for o in outputs if o._node is not None)
     outer = _C.set_grad_enabled(create_graph)
     try:
-        walk.run(
-            retain_graph=create_graph if retain_graph is None else retain_graph,
-            only=_needed(walk.nodes, set(keys)),
-            keep=inner,
+        leaves, arrived_inside = _C.walk(
+            outputs,
+            seeds,
+            create_graph if retain_graph is None else retain_graph,
+            only=_needed(nodes, set(keys)),
+            keep={key for key in keys if type(key) is tuple},
         )
-        results = [walk.arrived.get(key) for key in keys]
+        gradients = arrived_inside | {id(leaf): gradient for leaf, gradient in leaves}
+        results = [gradients.get(key) for key in keys]
         for i, source in enumerate(sources):
             arrived = results[i]
             if source._hooks and source._node is None and arrived is not None:
