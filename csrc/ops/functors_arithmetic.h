@@ -120,7 +120,9 @@ struct Minimum : Elementwise<2, Domain::any> {
 struct Clip : Elementwise<3, Domain::any, Result::same, 2> {
   static constexpr const char* kName = "clip";
   WEFT_APPLY T apply(T x, T low, T high) {
-    return Minimum::apply<M>(Maximum::apply<M>(x, low), high);
+    // Numbers are looked at for NaN once, before the loop.
+    const T above = M::select(low != low, low, M::max(low, x));
+    return M::select(high != high, high, M::min(high, above));
   }
 };
 
