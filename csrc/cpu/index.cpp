@@ -23,6 +23,17 @@ bool offsets_of_run(const IndexOffsetsParams& p, const int64_t* index, int64_t i
   return bad == 0;
 }
 
+// Which index it was is looked up again, in order, so that the report is always the first.
+void report_first_bad(const int64_t* index, int64_t stride, int64_t n, int64_t size, bool wrap,
+                      int64_t* error) {
+  for (int64_t i = 0; i < n && !error[0]; i++) {
+    const int64_t given = index[i * stride];
+    if (given >= (wrap ? -size : 0) && given < size) continue;
+    error[0] = 1;
+    error[1] = given;
+  }
+}
+
 void index_offsets(const IndexOffsetsParams& p, const Operand* operands) {
   const Operand &index = operands[0], &offsets = operands[2];
   Operand grid = operands[1];
@@ -40,16 +51,8 @@ void index_offsets(const IndexOffsetsParams& p, const Operand* operands) {
       __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
   });
   if (!failed) return;
-  // Which index it was is looked up again, in order, so that the report is always the first.
-  const int64_t low = p.wrap ? -p.size : 0;
-  Loop again = loop;
-  for_each_run(again, INT64_MAX, [&](const int64_t* at, int64_t n) {
-    for (int64_t i = 0; i < n && !error[0]; i++) {
-      const int64_t given = index.as<int64_t>()[at[0] + i * loop.inner_stride(0)];
-      if (given >= low && given < p.size) continue;
-      error[0] = 1;
-      error[1] = given;
-    }
+  for_each_run(loop, INT64_MAX, [&](const int64_t* at, int64_t n) {
+    report_first_bad(index.as<int64_t>() + at[0], loop.inner_stride(0), n, p.size, p.wrap, error);
   });
 }
 
@@ -128,6 +131,30 @@ void gather(const NoParams&, const Operand* operands) {
       }
     });
   }
+}
+
+template <class T>
+void take_rows(const TakeRowsParams& p, const Operand* operands) {
+  const T* x = operands[0].as<T>();
+  const int64_t* index = operands[1].as<int64_t>();
+  T* y = operands[2].as<T>();
+  int64_t* error = operands[3].as<int64_t>();
+  const int64_t count = operands[1].shape[0];
+  error[0] = error[1] = 0;
+  int failed = 0;
+  parallel_for(p.before * count, kGrain / p.after, [&](int64_t begin, int64_t end) {
+    int64_t b = begin % count;
+    const T* block = x + begin / count * p.size * p.after;
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t given = index[b], wrapped = given + ((given >> 63) & p.size);
+      if (static_cast<uint64_t>(wrapped) < static_cast<uint64_t>(p.size))
+        copy_row(block + wrapped * p.after, y + row * p.after, p.after);
+      else
+        __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+      if (++b == count) b = 0, block += p.size * p.after;
+    }
+  });
+  if (failed) report_first_bad(index, 1, count, p.size, true, error);
 }
 
 template <class T>
@@ -226,8 +253,9 @@ void nonzero(const NoParams&, const Operand* operands) {
 }  // namespace
 }  // namespace weft::cpu::WEFT_ISA
 
-#define MOVE_BITS(T, BITS)                                   \
-  kernel_entry<&gather<BITS>>(kernels::gather, dtype_of<T>), \
+#define MOVE_BITS(T, BITS)                                             \
+  kernel_entry<&gather<BITS>>(kernels::gather, dtype_of<T>),           \
+      kernel_entry<&take_rows<BITS>>(kernels::take_rows, dtype_of<T>), \
       kernel_entry<&scatter<BITS>>(kernels::scatter, dtype_of<T>)
 #define ADD_NUMBERS(T) kernel_entry<&scatter_add<T>>(kernels::scatter_add, dtype_of<T>)
 WEFT_CPU_KERNELS(index, kernel_entry<&index_offsets>(kernels::index_offsets, DType::int64),

@@ -9,6 +9,7 @@ namespace weft {
 namespace kernels {
 constinit Kernel<IndexOffsetsParams> index_offsets("index_offsets");
 constinit Kernel<NoParams> gather("gather");
+constinit Kernel<TakeRowsParams> take_rows("take_rows");
 constinit Kernel<NoParams> scatter("scatter");
 constinit Kernel<NoParams> scatter_add("scatter_add");
 constinit Kernel<NoParams> count_true("count_true");
@@ -328,8 +329,42 @@ Tensor getitem(const Tensor& x, const IndexKey& key) {
   return y;
 }
 
+namespace {
+
+// From a cache line on a row is worth a copy of its own.
+bool are_rows(const Tensor& x, const Tensor& indices, int axis) {
+  if (x.device().type != DeviceType::cpu || indices.device().type != DeviceType::cpu) return false;
+  if (indices.dtype() != DType::int64 || !indices.is_contiguous() || !x.is_contiguous())
+    return false;
+  auto bytes = static_cast<int64_t>(itemsize(x.dtype()));
+  for (int i = axis + 1; i < x.ndim(); i++) bytes *= x.dim(i);
+  return bytes >= 64 && x.dim(axis) > 0 && indices.size() > 0;
+}
+
+Tensor take_rows(const Tensor& x, const Tensor& indices, int axis) {
+  TakeRowsParams params{1, x.dim(axis), 1};
+  Shape shape;
+  for (int i = 0; i < axis; i++) shape.push_back(x.dim(i)), params.before *= x.dim(i);
+  for (int64_t d : indices.shape()) shape.push_back(d);
+  for (int i = axis + 1; i < x.ndim(); i++) shape.push_back(x.dim(i)), params.after *= x.dim(i);
+  const Tensor y = Tensor::empty(shape, x.dtype());
+  if (y.size() == 0) return y;
+  const Tensor list = indices.view({indices.size()}, {1}, indices.offset());
+  const Tensor error = Tensor::empty({2}, DType::int64);
+  launch(kernels::take_rows, x.dtype(), params, {0, 2 * bytes_of(y) + bytes_of(list)}, {&x, &list},
+         {&y, &error});
+  check_result([error, axis, size = params.size] {
+    const int64_t* report = error.data_as<int64_t>();
+    if (report[0] != 0) checked_index(report[1], axis, size);
+  });
+  return y;
+}
+
+}  // namespace
+
 Tensor take(const Tensor& x, const Tensor& indices, int64_t axis) {
   const int at = normalize_axis(axis, x.ndim(), "take");
+  if (are_rows(x, indices, at)) return take_rows(x, indices, at);
   IndexKey key;
   for (int i = 0; i < at; i++) key.add({Kind::slice, 0, x.dim(i), 1});
   // A 0-d index would give a view, so it gets an axis that is dropped at the end.

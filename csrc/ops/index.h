@@ -20,12 +20,20 @@ struct IndexOffsetsParams {
   int axis;         // the indexed axis, for messages
 };
 
+// y[a, b, c] = x[a, index[b], c], in memory without gaps.
+struct TakeRowsParams {
+  int64_t before, size, after;  // x: (before, size, after); y: (before, count, after)
+};
+
 namespace kernels {
 // Operands: index (int64), grid (optional view whose strides alone matter), offsets (int64),
 // error (2): {1, index} when an index is out of range, else {0, 0}.
 extern Kernel<IndexOffsetsParams> index_offsets;
 // Operands: x (rest...), offsets (B), y (B, rest...): y[b, r] = x[offsets[b] + r].
 extern Kernel<NoParams> gather;
+// For the CPU: long rows at indices of one axis, without a list of offsets. Operands: x, index
+// (1-d, contiguous, int64), y, error (as above).
+extern Kernel<TakeRowsParams> take_rows;
 // Operands: values (B, rest...), offsets (B), x (rest...): x[offsets[b] + r] = values[b, r]; of
 // equal offsets the last one stays.
 extern Kernel<NoParams> scatter;

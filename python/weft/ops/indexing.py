@@ -199,8 +199,9 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 
 
 def integer_indices(op: str, indices: Any, x: Any) -> Tensor:
-    indices = as_tensor(indices, near=x)
-    if not indices.dtype.is_integer:
+    if type(indices) is not Tensor:
+        indices = as_tensor(indices, near=x)
+    if not indices._data.dtype.is_integer:
         if indices.size:
             raise TypeError(
                 f"{op}: indices must be integers, got {indices.dtype}; convert with "
@@ -255,7 +256,9 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         >>> weft.take([[1, 2, 3], [4, 5, 6]], [2, 0], axis=1).tolist()
         [[3, 1], [6, 4]]
     """
-    x, indices = as_tensor(x, near=indices), integer_indices("take", indices, x)
+    if type(x) is not Tensor:
+        x = as_tensor(x, near=indices)
+    indices = integer_indices("take", indices, x)
     if axis is None:
         x, axis = ops.reshape(x, (-1,)), 0
     taken: Tensor = Take.apply(x, indices, axis)
