@@ -1,13 +1,13 @@
 """Batches that a thread reads ahead are the rows that were asked for."""
 
-import gc
-import threading
+import os
 
 import numpy as np
 import pytest
 
 import weft
 from weft import _C
+from weft.data.sources import ArraySource
 
 
 def tensors_of(*arrays):
@@ -49,16 +49,66 @@ def test_large_batches_and_a_slow_reader_or_user():
         np.testing.assert_array_equal(got[0], x[order[start : start + 100]])
 
 
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
 def test_a_reader_that_is_left_early_ends_its_thread():
-    before = threading.active_count()
     x = np.zeros((10_000, 100), "float32")
+    before = threads()
     for taken in range(5):
         reader = _C.BatchReader(tensors_of(x), _C.from_numpy(np.arange(10_000)), 10, "cpu", True)
+        assert threads() == before + 1
         kept = [reader.next() for _ in range(taken)]
         del reader
         assert all(weft.Tensor(t[0]).shape == (10, 100) for t in kept)
-    gc.collect()
-    assert threading.active_count() == before
+        assert threads() == before
+
+
+def rows_seen(x, y, batch_size, seed):
+    weft.random.seed(seed)
+    source = ArraySource(x, y, batch_size=batch_size, shuffle=True)
+    return [[part.numpy() for part in batch] for batch in source.batches()]
+
+
+@pytest.mark.parametrize("columns", [4, 400])  # without and with a thread
+def test_shuffled_batches_of_fit_are_those_of_the_seed(columns):
+    x = np.random.default_rng(0).random((330, columns), dtype="float32")
+    y = np.arange(330)
+    weft.random.seed(7)
+    order = weft.random.permutation(330).numpy()
+    seen = rows_seen(x, y, 32, seed=7)
+    assert [len(b[1]) for b in seen] == [32] * 10 + [10]
+    for k, (got_x, got_y) in enumerate(seen):
+        np.testing.assert_array_equal(got_y, order[k * 32 : (k + 1) * 32])
+        np.testing.assert_array_equal(got_x, x[got_y])
+
+
+class Stops(weft.callbacks.Callback):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise self.error
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted in /proc")
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError("of a callback")])
+def test_no_thread_stays_when_fit_is_interrupted(error):
+    x = np.random.default_rng(0).random((640, 400), dtype="float32")
+    model = weft.Sequential([weft.Input((400,)), weft.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :1], epochs=1, verbose=0)
+    before = threads()
+    with pytest.raises(type(error)) as raised:
+        model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=[Stops(error)])
+    assert raised.tb is not None  # a notebook keeps it as well, with all its frames
+    assert threads() == before
+    model.fit(x, x[:, :1], epochs=1, verbose=0)
+    assert threads() == before
 
 
 def test_wrong_arguments():

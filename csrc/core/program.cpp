@@ -58,7 +58,10 @@ void Program::add_operand(const Operand& view, int32_t storage, int64_t offset) 
 void Program::finish() {
   for (Held& held : held_) {
     held.version_gain = held.storage->version() - held.version;
-    if (held.origin == Origin::outside) held.storage->hold_for_program();
+    if (held.origin == Origin::outside) {
+      held.storage->hold_for_program();
+      outside_.push_back(held.storage.get());
+    }
     if (held.origin == Origin::host && held.written)
       restored_.push_back(static_cast<int32_t>(&held - held_.data()));
   }
@@ -86,6 +89,8 @@ void Program::prepare(const std::vector<std::string>& passes) {
   for (size_t k = 0; k < inputs_.size(); k++)
     for (size_t i = 0; i < operands_.size(); i++)
       if (storage_of_[i] == inputs_[k]) input_operands_[k].push_back(i);
+  for (size_t i = 0; i < held_.size(); i++)
+    if (held_[i].version_gain > 0 && held_[i].storage) bumped_.push_back(static_cast<int32_t>(i));
   for (const LaunchRecord& launch : launches_) {
     steps_.push_back({launch.kernel, params_.data() + launch.params_at,
                       operands_.data() + launch.first_operand});
@@ -159,9 +164,8 @@ void Program::point_operands() {
 
 bool Program::is_current() const {
   if (isa_ != current_isa() || gpu_variant_ != current_gpu_variant()) return false;
-  return std::all_of(held_.begin(), held_.end(), [](const Held& held) {
-    return held.origin != Origin::outside || !held.storage->only_programs_hold();
-  });
+  return std::none_of(outside_.begin(), outside_.end(),
+                      [](const Storage* storage) { return storage->only_programs_hold(); });
 }
 
 void Program::bind(const std::vector<const Tensor*>& inputs) {
@@ -230,12 +234,14 @@ int64_t Program::run_entries() {
 
 // In-place writes of the first `entries` count as if they had been made one by one.
 void Program::gain_versions(size_t entries) {
-  const auto launches = static_cast<int64_t>(
-      std::count_if(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(entries),
-                    [](const Entry& e) { return e.kind == Kind::launch; }));
-  for (const Held& held : held_)
-    if (held.version_gain > 0 && held.storage && held.first < launches)
-      held.storage->bump_version(held.version_gain);
+  auto launches = static_cast<int64_t>(launches_.size());
+  if (entries < entries_.size())
+    launches = std::count_if(entries_.begin(), entries_.begin() + static_cast<ptrdiff_t>(entries),
+                             [](const Entry& e) { return e.kind == Kind::launch; });
+  for (const int32_t i : bumped_) {
+    const Held& held = held_[static_cast<size_t>(i)];
+    if (held.first < launches) held.storage->bump_version(held.version_gain);
+  }
   for (size_t k = 0; k < inputs_.size(); k++) {
     const Held& held = held_[static_cast<size_t>(inputs_[k])];
     if (held.first < launches) lenders_[k]->bump_version(held.version_gain);

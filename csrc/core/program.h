@@ -166,6 +166,8 @@ class Program {
   std::vector<StoragePtr> lenders_;                  // of the last replay, per input
   std::vector<std::vector<size_t>> input_operands_;  // operands to point anew, per input
   std::vector<int32_t> restored_;                    // in held_
+  std::vector<const Storage*> outside_;              // what has to be in use by somebody else
+  std::vector<int32_t> bumped_;                      // in held_: written in place
   std::vector<StoragePtr> arenas_;                   // one on each device
   std::vector<std::shared_ptr<Fused>> fused_;
   std::vector<PassReport> reports_;

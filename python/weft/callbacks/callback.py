@@ -194,7 +194,10 @@ class CallbackList(Callback):
             hook(batch, {})
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._batch_end("on_train_batch_end", batch, logs)
+        if self._batch_hooks["on_train_batch_end"]:
+            self._batch_end("on_train_batch_end", batch, logs)
+        elif self.progress is not None:
+            self.progress.on_train_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         for hook in self._batch_hooks["on_test_batch_begin"]:

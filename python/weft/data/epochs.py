@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from weft.data.sources import Batch, Source, placed
 from weft.device import gpu_in_use
@@ -23,6 +23,7 @@ class Epochs:
         self.steps = steps
         self.exhausted = False
         self._running: Iterator[Batch] | None = None
+        self._open: Generator[Batch, None, None] | None = None
 
     @property
     def num_batches(self) -> int | None:
@@ -36,6 +37,16 @@ class Epochs:
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of the next epoch."""
+        self._open = self._placed()
+        return self._open
+
+    def close(self) -> None:
+        """Stop reading ahead, also while a traceback keeps an epoch that was broken off."""
+        if self._open is not None:
+            self._open.close()
+        self._open = self._running = None
+
+    def _placed(self) -> Generator[Batch, None, None]:
         for batch in self._batches():
             yield placed(batch) if gpu_in_use() else batch
 

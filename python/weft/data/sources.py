@@ -165,8 +165,12 @@ class ArraySource(Source):
         arrays = [_C.from_numpy(leaf) for leaf in self._leaves]
         ahead = self._is_worth_a_thread()
         reader = _C.BatchReader(arrays, _C.from_numpy(order), self.batch_size, device, ahead)
-        while batch := reader.next():
-            yield self._rebuild([Tensor(array) for array in batch])
+        following = reader.next
+        if self._flat:
+            while batch := following():
+                yield tuple(map(Tensor, batch))
+        while batch := following():
+            yield self._rebuild(list(map(Tensor, batch)))
 
     def _is_worth_a_thread(self) -> bool:
         """Whether rows are copied by a thread while steps run.

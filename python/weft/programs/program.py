@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weft.programs.recording import Recording, copies
-from weft.programs.results import fresh, same
+from weft.programs.results import are_plain, fresh, same
 from weft.saving.files import atomic_write
 
 
@@ -63,6 +63,7 @@ class Program:
         self._endings = recording.endings
         self._gradients = recording.gradients
         self._results = results
+        self._results_are_plain = are_plain(results)
         self.bytes_before_planning: int = raw.bytes_before_planning
         self.bytes_planned = self.bytes_kept = 0
         self.passes: list[PassReport] = []
@@ -85,7 +86,7 @@ class Program:
             leaf.grad = gradient
         for function, made in self._endings:
             function(*copies(made))
-        return fresh(self._results)
+        return self._results.copy() if self._results_are_plain else fresh(self._results)
 
     def _difference(self, other: Program) -> str:
         found: str = self._raw.difference(other._raw)

@@ -75,6 +75,13 @@ def fresh(value: Any) -> Any:
     return value
 
 
+def are_plain(results: Any) -> bool:
+    """Whether results, such as logs that are read later, need only a dict of their own."""
+    return type(results) is dict and not any(
+        type(value) in (Made, dict, list, tuple) for value in results.values()
+    )
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two marked results agree in what Python computed."""
     if isinstance(a, (Made, ReadLater)) or isinstance(b, (Made, ReadLater)):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 
+from weft import ops
+from weft.autograd import no_grad
 from weft.data.arrays import Array, Table, map_structure, named_leaves
-from weft.data.sources import ArraySource, Source
+from weft.data.sources import ArraySource, Source, lend
+from weft.device import working_on
 
 _ROLE = {"x": "", "y": " (targets)", "sample_weight": ""}
 
@@ -38,9 +42,10 @@ def check_finite(x: Any, y: Any, sample_weight: Any) -> None:
 
 def _all_finite(array: Array) -> bool:
     """One pass without temporaries: a sum is finite only if every term is, or nearly so."""
-    with np.errstate(all="ignore"):
-        if np.isfinite(array.sum(dtype="float64" if array.size < 1_000_000 else None)):
-            return True
+    if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
+        with no_grad(), working_on("cpu"):
+            if math.isfinite(float(ops.sum(lend(array)))):
+                return True
     return bool(np.isfinite(array).all())
 
 

@@ -57,8 +57,15 @@ def _known_shapes(model: Any) -> list[tuple[int | None, ...]] | None:
     if _is_sequential(model):
         shape = model.output_shape if model.built and model.input_specs is not None else None
         return [tuple(shape)] if isinstance(shape, tuple) else None
-    symbolic = getattr(model, "outputs", None)
+    symbolic = _symbolic_outputs(model)
     return _shapes(symbolic) if symbolic else None
+
+
+def _symbolic_outputs(layer: Any) -> Any:
+    # A layer without the attribute would first look for one of a similar name, for a quarter of
+    # a millisecond.
+    known = "outputs" in layer.__dict__ or hasattr(type(layer), "outputs")
+    return layer.outputs if known else None
 
 
 def _is_sequential(model: Any) -> bool:
@@ -98,7 +105,7 @@ def _last_layers(model: Any) -> list[Any]:
     """The layers that make the outputs; empty if unknown."""
     if _is_sequential(model):
         return [_innermost(model.layers[-1])] if model.layers else []
-    symbolic = getattr(model, "outputs", None)
+    symbolic = _symbolic_outputs(model)
     return [_innermost(tensor.node.layer) for tensor in symbolic] if symbolic else []
 
 

@@ -344,8 +344,13 @@ class Step:
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
         compiled = self._compiled
         if not compiled.deferred and self._explain_loss is not None:
-            computed = loss.detach()
-            on_host(lambda: self._check_finite(computed, data))
+            read = loss.detach()._data.item
+
+            def check() -> None:
+                if not math.isfinite(value := read()):
+                    self._explain_loss(value, data)
+
+            on_host(check)
         compiled.loss_tracker.update_state(loss, _rows(x))
         if compiled.deferred:
             afterwards(self._explain_what_was_read)
@@ -353,11 +358,6 @@ class Step:
     def _explain_what_was_read(self) -> None:
         if self._compiled.loss_tracker.not_finite is not None:
             self._mean_loss()
-
-    def _check_finite(self, loss: Any, data: Any) -> None:
-        value = loss.item()
-        if not math.isfinite(value):
-            self._explain_loss(value, data)
 
     def _mean_loss(self) -> Any:
         """The mean loss so far; one that is not finite and was read just now is explained."""

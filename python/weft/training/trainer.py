@@ -139,6 +139,7 @@ class Trainer(Step):
             self._fit(run, batches, checks, initial_epoch, epochs, validation_freq, quiet)
         finally:
             run.close()
+            batches.close()
             self._explain_loss = self._position = self._initial_epoch = None
         return self.history
 
