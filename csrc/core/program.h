@@ -100,6 +100,7 @@ class Program {
   struct Held {
     StoragePtr storage;
     Origin origin;
+    bool foreign = false;  // somebody else's memory
     bool written = false;
     int64_t first = -1, last = -1;          // launches that use it
     int64_t version = 0, version_gain = 0;  // outside, input: before, and what a replay adds

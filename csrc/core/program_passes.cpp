@@ -32,9 +32,11 @@ std::vector<std::string> without(const std::vector<std::string>& a, std::vector<
 
 Draft Program::draft() const {
   Draft draft;
-  for (const Held& held : held_)
-    draft.storages.push_back({held.origin == Origin::made,
+  for (const Held& held : held_) {
+    const bool numbers = held.origin == Origin::host && !held.foreign;
+    draft.storages.push_back({held.origin == Origin::made || numbers, numbers && !held.written,
                               held.origin != Origin::made || static_cast<bool>(held.storage)});
+  }
   for (const Entry& entry : entries_) {
     draft.entries.push_back({entry.kind, entry.at, {}});
     if (entry.kind != Kind::launch) continue;

@@ -53,7 +53,7 @@ void Recorder::created(Storage* storage, bool foreign) {
   if (storage->device().type == DeviceType::meta) return;
   known_[storage] = static_cast<int32_t>(program_->held_.size());
   program_->held_.push_back(
-      {StoragePtr(storage), foreign ? Program::Origin::host : Program::Origin::made});
+      {StoragePtr(storage), foreign ? Program::Origin::host : Program::Origin::made, foreign});
 }
 
 void Recorder::host_made(const Storage* storage) {

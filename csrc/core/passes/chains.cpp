@@ -12,6 +12,8 @@ namespace {
 FusionLimits limits;
 
 bool is_worthwhile(const Group& group) {
+  // There a launch costs more than small arrays take, and what is between two of them large ones.
+  if (is_gpu(group.launch(0).record.device)) return true;
   const auto item = static_cast<int64_t>(itemsize(group.launch(1).operands.back().view.dtype));
   const int64_t bytes = num_elements(group.shape()) * item;
   return bytes >= (group.members().size() == 2 ? limits.pair_bytes : limits.bytes);
@@ -21,7 +23,9 @@ void replace(Draft& draft, const Group& group) {
   const size_t position = group.position();
   std::vector<bool> joined(draft.entries.size());
   for (const size_t member : group.members()) joined[member] = true;
-  DraftLaunch launch = join(group, draft, draft.uses());
+  const std::vector<int> uses = draft.uses();
+  DraftLaunch launch = is_gpu(group.launch(0).record.device) ? interpreted(group, draft, uses)
+                                                             : join(group, draft, uses);
   std::vector<DraftEntry> entries;
   for (size_t at = 0; at < draft.entries.size(); at++) {
     if (at == position)
@@ -35,7 +39,7 @@ void replace(Draft& draft, const Group& group) {
 void fuse(Draft& draft, Fusion first) {
   for (size_t at = 0; at < draft.entries.size(); at++) {
     // Where one group was made, the launches behind it may begin another one.
-    while (at < draft.entries.size() && Group::can_begin(draft.entries[at], first)) {
+    while (at < draft.entries.size() && Group::can_begin(draft, draft.entries[at], first)) {
       Group group(draft, at);
       group.grow();
       if (group.members().size() < 2 || !is_worthwhile(group)) break;

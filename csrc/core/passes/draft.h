@@ -32,8 +32,9 @@ struct DraftEntry {
 };
 
 struct DraftStorage {
-  bool made;    // in the step
-  bool needed;  // somebody looks at it after the step, or it is there before
+  bool made;      // in the step
+  bool constant;  // numbers of the host that no launch changes
+  bool needed;    // somebody looks at it after the step, or it is there before
 };
 
 class Draft {

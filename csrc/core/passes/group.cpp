@@ -41,13 +41,26 @@ bool works_by_parts(const DraftLaunch& launch, const Shape& shape) {
              });
 }
 
+// All float32 and known to the interpreter of GPUs. Half precision would be rounded in between, and
+// numbers of the host that change keep a launch out of CUDA graphs.
+bool can_be_interpreted(const Draft& draft, const DraftLaunch& launch) {
+  if (chain_interpreter() == nullptr || chain_code(*launch.record.slot) < 0) return false;
+  return std::all_of(launch.operands.begin(), launch.operands.end(), [&](const DraftOperand& o) {
+    if (o.view.dtype != DType::float32) return false;
+    return !o.view.on_host || draft.storages[static_cast<size_t>(o.storage)].constant;
+  });
+}
+
 }  // namespace
 
-bool Group::can_begin(const DraftEntry& entry, Fusion fusion) {
+bool Group::can_begin(const Draft& draft, const DraftEntry& entry, Fusion fusion) {
   if (entry.kind != Program::Kind::launch) return false;
   const LaunchRecord& record = entry.launch.record;
   if (record.is_fused()) return false;
-  if (record.device.type != DeviceType::cpu || fusion_of(*record.slot) != fusion) return false;
+  const bool on_gpu = is_gpu(record.device);
+  if (on_gpu ? fusion != Fusion::elementwise || !can_be_interpreted(draft, entry.launch)
+             : fusion_of(*record.slot) != fusion)
+    return false;
   if (fusion == Fusion::elementwise && record.outputs != 1) return false;
   const Operand& result = result_of(entry.launch, fusion).view;
   if (!result.present || !is_dense(result) || result.shape.empty() || result.size() == 0)
@@ -100,13 +113,17 @@ void Group::grow() {
     });
   };
   size_t operands = launch(0).operands.size();
+  const Device device = launch(0).record.device;
+  const size_t most_members = is_gpu(device) ? ChainParams::kMostSteps : kMostMembers;
+  const size_t most_operands = is_gpu(device) ? ChainParams::kMostOperands : kMostOperands;
   const size_t end = std::min(draft_.entries.size(), members_[0] + kReach);
-  for (size_t at = members_[0] + 1; at < end && members_.size() < kMostMembers; at++) {
+  for (size_t at = members_[0] + 1; at < end && members_.size() < most_members; at++) {
     const DraftEntry& entry = draft_.entries[at];
     if (entry.kind != Program::Kind::launch) return;
-    bool joins = can_begin(entry, Fusion::elementwise) && works_by_parts(entry.launch, shape_) &&
+    bool joins = can_begin(draft_, entry, Fusion::elementwise) &&
+                 works_by_parts(entry.launch, shape_) && entry.launch.record.device == device &&
                  reads_from_group(entry.launch) &&
-                 operands + entry.launch.operands.size() <= kMostOperands;
+                 operands + entry.launch.operands.size() <= most_operands;
     for (size_t m = 0; joins && m < members_.size(); m++)
       joins = may_run_by_parts(launch(m), m == 0 && begins_with_kernel(), entry.launch);
     if (joins && conflicts(entry.launch)) {

@@ -6,11 +6,10 @@
 #include "core/passes/draft.h"
 #include "core/passes/fused.h"
 #include "core/passes/fusion.h"
+#include "core/passes/interpreter.h"
 
 namespace weft {
 
-// How an operand of an elementwise launch lies against the result, which is rows x columns.
-enum class Spread : uint8_t { whole, number, per_column, per_row, other };
 Spread spread_over(const Shape& result, const Operand& view);
 
 class Group {
@@ -19,7 +18,7 @@ class Group {
   Group(const Draft& draft, size_t entry);
 
   // Whether a group may begin with it.
-  static bool can_begin(const DraftEntry& entry, Fusion fusion);
+  static bool can_begin(const Draft& draft, const DraftEntry& entry, Fusion fusion);
   // Adds the elementwise launches from here on that use what the group computes, and that may be
   // moved to it.
   void grow();
@@ -45,5 +44,9 @@ class Group {
 // The launch that does what the group does; `uses` counts how often each storage is an operand in
 // the step.
 DraftLaunch join(const Group& group, Draft& draft, const std::vector<int>& uses);
+// The same for a group on a GPU.
+DraftLaunch interpreted(const Group& group, const Draft& draft, const std::vector<int>& uses);
+// Name, cost and label of a launch that does what the group does, and has the operands.
+void describe(const Group& group, DraftLaunch& launch);
 
 }  // namespace weft

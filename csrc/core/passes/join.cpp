@@ -218,15 +218,6 @@ class Joiner {
   void finish_launch() {
     launch_.record = members_[0].record;
     launch_.record.kernel = &run_fused;
-    launch_.record.name.clear();
-    launch_.record.cost = {};
-    launch_.record.label.clear();
-    for (const DraftLaunch& member : members_) {
-      if (!launch_.record.name.empty()) launch_.record.name += " + ";
-      launch_.record.name += member.record.name_of();
-      launch_.record.cost.flops += member.record.cost.flops;
-      if (launch_.record.label.empty()) launch_.record.label = member.record.label;
-    }
     // Inputs first, as in every launch.
     std::vector<int32_t> place(outer_.size());
     for (const bool written : {false, true})
@@ -234,14 +225,13 @@ class Joiner {
         if (outer_written_[k] != written) continue;
         place[k] = static_cast<int32_t>(launch_.operands.size());
         launch_.operands.push_back(outer_[k]);
-        const Operand& view = outer_[k].view;
-        launch_.record.cost.bytes += view.size() * static_cast<int64_t>(itemsize(view.dtype));
       }
     launch_.record.outputs =
         static_cast<int>(std::count(outer_written_.begin(), outer_written_.end(), true));
     launch_.record.inputs = static_cast<int>(outer_.size()) - launch_.record.outputs;
     for (Fused::View& view : fused_->views)
       if (view.from >= 0) view.from = place[static_cast<size_t>(view.from)];
+    describe(group_, launch_);
     const Fused* pointer = fused_.get();
     launch_.params.resize(sizeof pointer);
     std::memcpy(launch_.params.data(), static_cast<const void*>(&pointer), sizeof pointer);
@@ -262,6 +252,21 @@ class Joiner {
 };
 
 }  // namespace
+
+void describe(const Group& group, DraftLaunch& launch) {
+  LaunchRecord& record = launch.record;
+  record.name.clear();
+  record.label.clear();
+  record.cost = {};
+  for (size_t m = 0; m < group.members().size(); m++) {
+    const LaunchRecord& member = group.launch(m).record;
+    record.name += (record.name.empty() ? "" : " + ") + member.name_of();
+    record.cost.flops += member.cost.flops;
+    if (record.label.empty()) record.label = member.label;
+  }
+  for (const DraftOperand& operand : launch.operands)
+    record.cost.bytes += operand.view.size() * static_cast<int64_t>(itemsize(operand.view.dtype));
+}
 
 DraftLaunch join(const Group& group, Draft& draft, const std::vector<int>& uses) {
   Joiner joiner(group, draft, uses);
