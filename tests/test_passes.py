@@ -222,7 +222,7 @@ def small_resnet(jit):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_batch_norm_and_pooling_with_tails(threads):
+def test_batch_norm_and_pooling_with_tails(threads, isa):
     rng = np.random.default_rng(1)
     x, y = rng.random((24, 16, 16, 4), dtype="float32"), rng.integers(0, 3, 24)
     before = weft.num_threads()

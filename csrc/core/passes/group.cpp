@@ -1,6 +1,7 @@
 #include "core/passes/group.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace weft {
 namespace {
@@ -45,6 +46,7 @@ bool works_by_parts(const DraftLaunch& launch, const Shape& shape) {
 // numbers of the host that change keep a launch out of CUDA graphs.
 bool can_be_interpreted(const Draft& draft, const DraftLaunch& launch) {
   if (chain_interpreter() == nullptr || chain_code(*launch.record.slot) < 0) return false;
+  if (launch.operands.back().view.size() > std::numeric_limits<int32_t>::max()) return false;
   return std::all_of(launch.operands.begin(), launch.operands.end(), [&](const DraftOperand& o) {
     if (o.view.dtype != DType::float32) return false;
     return !o.view.on_host || draft.storages[static_cast<size_t>(o.storage)].constant;
