@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import weft
 from weft import _C
 from weft.device import KNOWN, check_device, current_device, full_name, is_gpu
 from weft.dtypes import DType, as_dtype
@@ -206,9 +207,7 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
         self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
     ) -> None:
         """Add this tensor's gradient to `.grad` of the leaves; see `weft.autograd.backward`."""
-        from weft.autograd.engine import backward
-
-        backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
+        weft.autograd.backward(self, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
     def detach(self) -> Tensor:
         """The same values (sharing memory) without history."""

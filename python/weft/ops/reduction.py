@@ -67,6 +67,8 @@ def restore_axes(ctx: Any, reduced: Tensor) -> Tensor:
 class Sum(Function):
     """Saves nothing; the gradient is repeated."""
 
+    kernel = _C.sum
+
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
         note_reduction(ctx, x, axes)
@@ -100,6 +102,8 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> 
 
 class Mean(Function):
     """Saves nothing."""
+
+    kernel = _C.mean
 
     @staticmethod
     def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:

@@ -358,6 +358,7 @@ class BroadcastTo(Function):
     """Saves the shape; the gradient is summed over the axes that were repeated."""
 
     returns_view = True
+    kernel = _C.broadcast_to
 
     @staticmethod
     def forward(ctx: Any, x: Any, shape: Any) -> Any:
