@@ -12,85 +12,17 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled
-from weft.tensor import Tensor, as_tensor
+from weft.ops.recurrent_steps import (
+    differentiable_once_more,
+    in_dtypes,
+    operands,
+    over_steps,
+    raw,
+    state_or_zeros,
+)
+from weft.tensor import Tensor
 
 __all__ = ["gru", "lstm", "simple_rnn"]
-
-
-def _raw(x: Tensor | None) -> Any:
-    return None if x is None else x._data
-
-
-def _differentiable_once_more(
-    composed: Callable[..., Sequence[Tensor]],
-    operands: Sequence[Tensor | None],
-    needed: Sequence[bool],
-    grads: Sequence[Tensor | None],
-) -> list[Tensor | None]:
-    """Gradients of ``composed(*operands)``, which is made of public operations."""
-    from weft.autograd.engine import grad
-
-    # Copies, so that an operand given twice has two gradients.
-    twins = [None if x is None else ops.reshape(x, x.shape) for x in operands]
-    results = composed(*twins)
-    used = [(r, g) for r, g in zip(results, grads, strict=True) if g is not None]
-    wanted = [i for i, need in enumerate(needed) if need and twins[i] is not None]
-    found = grad(
-        [r for r, _ in used],
-        [twins[i] for i in wanted],  # type: ignore[misc]  # those that are there
-        [g for _, g in used],
-        create_graph=True,
-        allow_unused=True,
-    )
-    gradients: list[Tensor | None] = [None] * len(operands)
-    for i, gradient in zip(wanted, found, strict=True):
-        gradients[i] = gradient
-    return gradients
-
-
-def _over_steps(
-    step: Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]],
-    x: Tensor,
-    states: tuple[Tensor, ...],
-    mask: Tensor | None,
-    go_backwards: bool,
-    sequences: bool,
-) -> tuple[Tensor, ...]:
-    """``step(x_t, states)`` for all steps: outputs of all, if asked for, and the last states."""
-    outputs = []
-    count = x.shape[1]
-    for t in reversed(range(count)) if go_backwards else range(count):
-        new = step(x[:, t], states)
-        if mask is not None:
-            kept = mask[:, t : t + 1]
-            new = tuple(ops.where(kept, n, s) for n, s in zip(new, states, strict=True))
-        states = new
-        outputs.append(states[0])
-    if not sequences:
-        return states
-    if not outputs:
-        return (states[0][:, None][:, :0], *states)
-    return (ops.stack(outputs, axis=1), *states)
-
-
-def _zeros(x: Tensor, units: int, state: Tensor | None) -> Tensor:
-    """`state`, or zeros if there is none."""
-    if state is not None:
-        return state
-    return ops.zeros((x.shape[0], units), dtype=x.dtype, device=x.device)
-
-
-def _in_dtypes(
-    gradients: Sequence[Tensor | None], operands: Sequence[Tensor | None]
-) -> list[Tensor | None]:
-    """Gradients in the dtypes of their operands; none where there is no operand."""
-    pairs = zip(gradients, operands, strict=True)
-    return [None if g is None or x is None else ops.cast(g, x.dtype) for g, x in pairs]
-
-
-def _operands(x: Any, *others: Any) -> list[Tensor | None]:
-    x = as_tensor(x)
-    return [x, *(None if o is None else as_tensor(o, near=x) for o in others)]
 
 
 def _pair_of_states(op: str, initial_state: Any) -> tuple[Any, Any]:
@@ -135,21 +67,21 @@ class LSTM(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        *operands, mask, inputs, gates, cells = ctx.saved
+        *given, mask, inputs, gates, cells = ctx.saved
         if is_grad_enabled():
             composed = functools.partial(_composed_lstm, mask, ctx.go_backwards, ctx.sequences)
-            found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
+            found = differentiable_once_more(composed, given, ctx.needs_grad, grads)
             return (*found, None, None, None)
         dy, dh, dc = grads if ctx.sequences else (None, *grads)
-        _, kernel, recurrent_kernel, _, h0, c0 = operands
-        raw = _C.lstm_backward(
-            _raw(dy),
-            _raw(dh),
-            _raw(dc),
+        _, kernel, recurrent_kernel, _, h0, c0 = given
+        arrays = _C.lstm_backward(
+            raw(dy),
+            raw(dh),
+            raw(dc),
             kernel._data,
             recurrent_kernel._data,
-            _raw(c0),
-            _raw(mask),
+            raw(c0),
+            raw(mask),
             inputs._data,
             gates._data,
             cells._data,
@@ -159,8 +91,8 @@ class LSTM(Function):
             ctx.needs_grad[4],
             ctx.needs_grad[5],
         )
-        found = [None if g is None else Tensor(g) for g in raw]
-        return (*_in_dtypes(found, operands), None, None, None)
+        found = [None if g is None else Tensor(g) for g in arrays]
+        return (*in_dtypes(found, given), None, None, None)
 
 
 def _composed_lstm(
@@ -183,8 +115,8 @@ def _composed_lstm(
         c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
         return ops.sigmoid(o) * ops.tanh(c), c
 
-    start = (_zeros(x, units, h), _zeros(x, units, c))
-    return _over_steps(step, x, start, mask, go_backwards, sequences)
+    start = (state_or_zeros(x, units, h), state_or_zeros(x, units, c))
+    return over_steps(step, x, start, mask, go_backwards, sequences)
 
 
 def lstm(
@@ -229,13 +161,42 @@ def lstm(
     forget gate of Gers, Schmidhuber, Cummins 2000.
     """
     h0, c0 = _pair_of_states("lstm", initial_state)
-    operands = _operands(x, kernel, recurrent_kernel, bias, h0, c0, mask)
-    results = LSTM.apply(*operands, bool(go_backwards), bool(return_sequences))
+    given = operands(x, kernel, recurrent_kernel, bias, h0, c0, mask)
+    results = LSTM.apply(*given, bool(go_backwards), bool(return_sequences))
     if return_sequences:
         y, h, c = results
         return y, h, c
     h, c = results
     return h, h, c
+
+
+# --- networks with one state ---------------------------------------------------------------------
+
+
+def _backward_of_one_state(
+    ctx: Any, grads: Sequence[Tensor | None], composed: Callable[..., Any], kernel: Any
+) -> tuple[Tensor | None, ...]:
+    """The gradients of GRU and SimpleRNN: kernels differ in what they saved beside the inputs."""
+    *given, mask, inputs, saved = ctx.saved
+    if is_grad_enabled():
+        steps = functools.partial(composed, mask, *ctx.options, ctx.sequences)
+        found = differentiable_once_more(steps, given, ctx.needs_grad, grads)
+        return (*found, None, None, None, None)
+    dy, dh = grads if ctx.sequences else (None, *grads)
+    arrays = kernel(
+        raw(dy),
+        raw(dh),
+        given[1]._data,
+        given[2]._data,
+        raw(mask),
+        inputs._data,
+        saved._data,
+        *ctx.options,
+        given[4] is None,
+        ctx.needs_grad[0],
+    )
+    found = in_dtypes([None if g is None else Tensor(g) for g in arrays], given)
+    return (*found, None, None, None, None)
 
 
 # --- GRU -----------------------------------------------------------------------------------------
@@ -271,29 +232,7 @@ class GRU(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        *operands, mask, inputs, gates = ctx.saved
-        if is_grad_enabled():
-            composed = functools.partial(
-                _composed_gru, mask, ctx.options[0], ctx.options[1], ctx.sequences
-            )
-            found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
-            return (*found, None, None, None, None)
-        dy, dh = grads if ctx.sequences else (None, *grads)
-        raw = _C.gru_backward(
-            _raw(dy),
-            _raw(dh),
-            operands[1]._data,
-            operands[2]._data,
-            _raw(mask),
-            inputs._data,
-            gates._data,
-            ctx.options[0],
-            ctx.options[1],
-            operands[4] is None,
-            ctx.needs_grad[0],
-        )
-        found = [None if g is None else Tensor(g) for g in raw]
-        return (*_in_dtypes(found, operands), None, None, None, None)
+        return _backward_of_one_state(ctx, grads, _composed_gru, _C.gru_backward)
 
 
 def _composed_gru(
@@ -327,7 +266,7 @@ def _composed_gru(
             candidate = ops.tanh(xs[:, last] + ops.matmul(r * h, recurrent_kernel[:, last]))
         return (z * h + (1.0 - z) * candidate,)
 
-    return _over_steps(step, x, (_zeros(x, units, h),), mask, go_backwards, sequences)
+    return over_steps(step, x, (state_or_zeros(x, units, h),), mask, go_backwards, sequences)
 
 
 def gru(
@@ -376,8 +315,8 @@ def gru(
     Source: Cho et al.: Learning Phrase Representations using RNN Encoder-Decoder, arXiv 1406.1078
     (reset before the product in v3, after it in v1).
     """
-    operands = _operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
-    results = GRU.apply(*operands, bool(go_backwards), bool(reset_after), bool(return_sequences))
+    given = operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
+    results = GRU.apply(*given, bool(go_backwards), bool(reset_after), bool(return_sequences))
     return tuple(results) if return_sequences else (results, results)
 
 
@@ -414,29 +353,7 @@ class SimpleRNN(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        *operands, mask, inputs, h = ctx.saved
-        if is_grad_enabled():
-            composed = functools.partial(
-                _composed_simple_rnn, mask, ctx.options[0], ctx.options[1], ctx.sequences
-            )
-            found = _differentiable_once_more(composed, operands, ctx.needs_grad, grads)
-            return (*found, None, None, None, None)
-        dy, dh = grads if ctx.sequences else (None, *grads)
-        raw = _C.simple_rnn_backward(
-            _raw(dy),
-            _raw(dh),
-            operands[1]._data,
-            operands[2]._data,
-            _raw(mask),
-            inputs._data,
-            h._data,
-            ctx.options[0],
-            ctx.options[1],
-            operands[4] is None,
-            ctx.needs_grad[0],
-        )
-        found = [None if g is None else Tensor(g) for g in raw]
-        return (*_in_dtypes(found, operands), None, None, None, None)
+        return _backward_of_one_state(ctx, grads, _composed_simple_rnn, _C.simple_rnn_backward)
 
 
 def _composed_simple_rnn(
@@ -456,7 +373,7 @@ def _composed_simple_rnn(
         z = ops.linear(x_t, kernel, bias) + ops.matmul(states[0], recurrent_kernel)
         return (z if activation == "linear" else getattr(ops, activation)(z),)
 
-    return _over_steps(step, x, (_zeros(x, units, h),), mask, go_backwards, sequences)
+    return over_steps(step, x, (state_or_zeros(x, units, h),), mask, go_backwards, sequences)
 
 
 def simple_rnn(
@@ -500,6 +417,6 @@ def simple_rnn(
 
     Source: Elman: Finding Structure in Time, Cognitive Science 14, 1990.
     """
-    operands = _operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
-    results = SimpleRNN.apply(*operands, bool(go_backwards), activation, bool(return_sequences))
+    given = operands(x, kernel, recurrent_kernel, bias, initial_state, mask)
+    results = SimpleRNN.apply(*given, bool(go_backwards), activation, bool(return_sequences))
     return tuple(results) if return_sequences else (results, results)
