@@ -4,6 +4,7 @@
 
 #include "core/iteration.h"
 #include "cpu/copy.h"
+#include "cpu/elementwise.h"
 #include "cpu/transpose.h"
 
 namespace weft::cpu::WEFT_ISA {
@@ -11,84 +12,107 @@ namespace {
 
 constexpr int64_t kGrain = 32 * 1024;  // elements: about 10 us of copying
 
-// Calls f.template operator()<T>() for the C++ type of dtype.
-template <class F>
-inline void with_type(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::boolean: return f.template operator()<bool>();
-    case DType::uint8: return f.template operator()<uint8_t>();
-    case DType::uint16: return f.template operator()<uint16_t>();
-    case DType::uint32: return f.template operator()<uint32_t>();
-    case DType::uint64: return f.template operator()<uint64_t>();
-    case DType::int8: return f.template operator()<int8_t>();
-    case DType::int16: return f.template operator()<int16_t>();
-    case DType::int32: return f.template operator()<int32_t>();
-    case DType::int64: return f.template operator()<int64_t>();
-    case DType::float16: return f.template operator()<Float16>();
-    case DType::bfloat16: return f.template operator()<BFloat16>();
-    case DType::float32: return f.template operator()<float>();
-    case DType::float64: return f.template operator()<double>();
-  }
+// --- copies: by the size of an element -----------------------------------------------------------
+
+template <class Bits>
+void copy(const Operand& x, const Operand& y) {
+  const Loop loop = make_loop({&x, &y});
+  if (const int axis = transposed_axis(loop); axis >= 0)
+    return copy_transposed(loop, axis, x.as<Bits>(), y.as<Bits>(), kGrain);
+  const int64_t x_stride = loop.inner_stride(0), y_stride = loop.inner_stride(1);
+  for_each_run(loop, kGrain, [&](const int64_t* at, int64_t n) {
+    const Bits* from = x.as<Bits>() + at[0];
+    Bits* to = y.as<Bits>() + at[1];
+    if (x_stride == 1 && y_stride == 1)
+      copy_row(from, to, n);
+    else if (x_stride == 0 && y_stride == 1)
+      fill_row(to, *from, n);
+    else
+      for (int64_t i = 0; i < n; i++) to[i * y_stride] = from[i * x_stride];
+  });
+}
+
+template <class Bits>
+void fill_with(const Operand& value, const Operand& y) {
+  const Bits bits = *value.as<Bits>();
+  const Loop loop = make_loop({&y});
+  const int64_t stride = loop.inner_stride(0);
+  for_each_run(loop, kGrain, [&](const int64_t* at, int64_t n) {
+    Bits* to = y.as<Bits>() + at[0];
+    if (stride == 1)
+      fill_row(to, bits, n);
+    else
+      for (int64_t i = 0; i < n; i++) to[i * stride] = bits;
+  });
+}
+
+// --- conversions: by what is computed, halves as float32 -----------------------------------------
+
+template <class From, class To>
+void convert_core(const void* const* inputs, void* output, int64_t n) {
+  const From* x = static_cast<const From*>(inputs[0]);
+  To* y = static_cast<To*>(output);
+  for (int64_t i = 0; i < n; i++) y[i] = static_cast<To>(x[i]);
+}
+template <class From>
+void truth_core(const void* const* inputs, void* output, int64_t n) {
+  const From* x = static_cast<const From*>(inputs[0]);
+  uint8_t* y = static_cast<uint8_t*>(output);
+  for (int64_t i = 0; i < n; i++) y[i] = x[i] != From(0);
 }
 
 template <class T>
-struct IsHalf {
-  static constexpr bool value = __is_same(T, Float16) || __is_same(T, BFloat16);
-};
+inline constexpr bool kIsInteger = std::is_integral_v<T>;
 
-template <class To, class From>
-inline To convert(From x) {
-  if constexpr (__is_same(To, bool))
-    return IsHalf<From>::value ? static_cast<float>(x) != 0 : x != From(0);
-  else if constexpr (IsHalf<To>::value)
-    return To(static_cast<float>(x));
-  else if constexpr (IsHalf<From>::value)
-    return static_cast<To>(static_cast<float>(x));
-  else
-    return static_cast<To>(x);
-}
-
+// Integers without sign where the sign changes no bit of the result, so that it is compiled once.
 template <class From, class To>
-void copy_run(const From* x, int64_t x_stride, To* y, int64_t y_stride, int64_t n) {
-  if (x_stride == 1 && y_stride == 1) {
-    if constexpr (__is_same(From, To))
-      copy_row(x, y, n);
+constexpr Core core_for() {
+  if constexpr (kIsInteger<From> && kIsInteger<To>) {
+    using Bits = std::make_unsigned_t<To>;
+    if constexpr (sizeof(To) <= sizeof(From))
+      return &convert_core<std::make_unsigned_t<From>, Bits>;
     else
-      for (int64_t i = 0; i < n; i++) y[i] = convert<To>(x[i]);
-  } else if (x_stride == 0 && y_stride == 1) {
-    fill_row(y, convert<To>(*x), n);
+      return &convert_core<From, Bits>;
+  } else if constexpr (std::is_same_v<From, To>) {
+    return nullptr;
   } else {
-    for (int64_t i = 0; i < n; i++) y[i * y_stride] = convert<To>(x[i * x_stride]);
+    return &convert_core<From, To>;
   }
 }
 
 template <class From>
+constexpr Core core_from(DType to) {
+  switch (to) {
+    case DType::boolean: return &truth_core<From>;
+    case DType::uint8: return core_for<From, uint8_t>();
+    case DType::uint16: return core_for<From, uint16_t>();
+    case DType::uint32: return core_for<From, uint32_t>();
+    case DType::uint64: return core_for<From, uint64_t>();
+    case DType::int8: return core_for<From, int8_t>();
+    case DType::int16: return core_for<From, int16_t>();
+    case DType::int32: return core_for<From, int32_t>();
+    case DType::int64: return core_for<From, int64_t>();
+    case DType::float64: return core_for<From, double>();
+    default: return core_for<From, float>();
+  }
+}
+
+template <class T>
 void cast(const NoParams&, const Operand* operands) {
+  using Bits = typename BitsOf<sizeof(T)>::type;
+  // A bool is a uint8 that is 0 or 1.
+  using From = std::conditional_t<std::is_same_v<T, bool>, uint8_t,
+                                  std::conditional_t<std::is_arithmetic_v<T>, T, float>>;
   const Operand &x = operands[0], &y = operands[1];
-  const Loop loop = make_loop({&x, &y});
-  if (const int axis = x.dtype == y.dtype ? transposed_axis(loop) : -1; axis >= 0)
-    return copy_transposed(loop, axis, x.as<From>(), y.as<From>(), kGrain);
-  with_type(y.dtype, [&]<class To>() {
-    for_each_run(loop, kGrain, [&](const int64_t* at, int64_t n) {
-      copy_run(x.as<From>() + at[0], loop.inner_stride(0), y.as<To>() + at[1], loop.inner_stride(1),
-               n);
-    });
-  });
+  if (x.dtype == y.dtype) return copy<Bits>(x, y);
+  const Recipe recipe = {
+      core_from<From>(y.dtype), 1, {storage_of(x.dtype)}, storage_of(y.dtype), kGrain};
+  run_elementwise(recipe, operands);
 }
 
 template <class T>
 void fill(const NoParams&, const Operand* operands) {
-  const T value = *operands[0].as<T>();
-  const Operand& y = operands[1];
-  const Loop loop = make_loop({&y});
-  for_each_run(loop, kGrain, [&](const int64_t* at, int64_t n) {
-    T* out = y.as<T>() + at[0];
-    const int64_t stride = loop.inner_stride(0);
-    if (stride == 1)
-      fill_row(out, value, n);
-    else
-      for (int64_t i = 0; i < n; i++) out[i * stride] = value;
-  });
+  fill_with<typename BitsOf<sizeof(T)>::type>(operands[0], operands[1]);
 }
 
 }  // namespace

@@ -109,6 +109,23 @@ void run_tiled(const Recipe& recipe, const Run& run) {
   }
 }
 
+// Nothing is computed: the numbers are the same, but stored in another way.
+void run_conversion(const Recipe& recipe, const Run& run) {
+  const StorageTraits &in = traits(recipe.inputs[0]), &out = traits(recipe.output);
+  const int64_t stride = run.strides[0];
+  if (out.direct() && run.output_stride == 1)
+    return in.gather(run.inputs[0], stride, run.output, run.n);
+  if (in.direct() && stride == 1)
+    return out.scatter(run.inputs[0], run.output, run.output_stride, run.n);
+  alignas(64) char tile[kTileBytes];
+  const int64_t length = kTileBytes / in.computed;
+  for (int64_t at = 0; at < run.n; at += length) {
+    const int64_t n = run.n - at < length ? run.n - at : length;
+    in.gather(run.inputs[0] + at * stride * in.stored, stride, tile, n);
+    out.scatter(tile, run.output + at * run.output_stride * out.stored, run.output_stride, n);
+  }
+}
+
 Loop loop_over(int arity, const Operand* o) {
   if (arity == 1) return make_loop({&o[0], &o[1]});
   if (arity == 2) return make_loop({&o[0], &o[1], &o[2]});
@@ -142,7 +159,9 @@ void run_elementwise(const Recipe& recipe, const Operand* operands) {
     run.output = output.as<char>() + at[arity] * traits(recipe.output).stored;
     run.output_stride = loop.inner_stride(arity);
     run.n = n;
-    if (core != nullptr) {
+    if (!recipe.core) {
+      run_conversion(recipe, run);
+    } else if (core) {
       const void* inputs[kMaxInputs];
       for (int k = 0; k < arity; k++) inputs[k] = run.inputs[k];
       core(inputs, run.output, n);

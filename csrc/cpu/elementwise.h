@@ -92,7 +92,7 @@ constexpr Storage storage_of(DType t) {
 
 inline constexpr int kMaxInputs = 3;
 struct Recipe {
-  Core core;
+  Core core;  // null: one input, to be stored in another way and nothing else
   int arity;
   Storage inputs[kMaxInputs];
   Storage output;

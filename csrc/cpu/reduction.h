@@ -91,7 +91,7 @@ inline typename Op::Part reduce_block(const typename Op::In* x, int64_t n) {
 }
 
 template <class Op>
-inline void reduce_run(typename Op::Acc& acc, const typename Op::In* x, int64_t n, int64_t stride) {
+[[gnu::noinline]] void reduce_run(typename Op::Acc& acc, const typename Op::In* x, int64_t n, int64_t stride) {
   if (stride == 1) {
     for (int64_t i = 0; i < n; i += kRowBlock)
       Op::absorb(acc, reduce_block<Op>(x + i, n - i < kRowBlock ? n - i : kRowBlock));
@@ -108,18 +108,25 @@ inline void reduce_run(typename Op::Acc& acc, const typename Op::In* x, int64_t 
   }
 }
 
-// Elements [begin, end) of the reduced axes, seen from x.
+// Elements [begin, end) of several reduced axes, seen from x.
 template <class Op>
-inline void reduce_span(typename Op::Acc& acc, const typename Op::In* x, const AxisGroup& reduced,
-                        int64_t begin, int64_t end) {
-  if (reduced.ndim == 1)
-    return reduce_run<Op>(acc, x + begin * reduced.x[0], end - begin, reduced.x[0]);
+[[gnu::noinline]] void reduce_runs(typename Op::Acc& acc, const typename Op::In* x,
+                                   const AxisGroup& reduced, int64_t begin, int64_t end) {
   for_each_run(reduced, begin, end, [&](int64_t at, int64_t, int64_t n) {
     reduce_run<Op>(acc, x + at, n, reduced.x_step());
   });
 }
 
-inline int64_t offset_of(const AxisGroup& axes, int64_t index, int64_t& y_offset) {
+template <class Op>
+inline void reduce_span(typename Op::Acc& acc, const typename Op::In* x, const AxisGroup& reduced,
+                        int64_t begin, int64_t end) {
+  if (reduced.ndim == 1)
+    reduce_run<Op>(acc, x + begin * reduced.x[0], end - begin, reduced.x[0]);
+  else
+    reduce_runs<Op>(acc, x, reduced, begin, end);
+}
+
+[[gnu::noinline]] inline int64_t offset_of(const AxisGroup& axes, int64_t index, int64_t& y_offset) {
   int64_t x_offset = 0;
   for_each_run(axes, index, index + 1, [&](int64_t x, int64_t y, int64_t) {
     x_offset = x;
@@ -225,7 +232,7 @@ WEFT_INLINE void join_rows(typename Op::Part* __restrict part, const typename Op
 
 // acc[c] takes in x[r][c] for all rows.
 template <class Op>
-inline void reduce_columns_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
+[[gnu::noinline]] void reduce_columns_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
                                  int64_t rows, int64_t stride, int64_t cols) {
   typename Op::Part part[kColumnTile];
   for (int64_t row = 0; row < rows; row += kRowsInPart<Op>) {
@@ -241,7 +248,7 @@ inline void reduce_columns_block(typename Op::Acc* __restrict acc, const typenam
 // acc[c] takes in x[r][c] for all rows of kVectors whole vectors without gaps: the partial results
 // stay in registers and memory is read straight through.
 template <class Op, int kVectors>
-inline void reduce_narrow_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
+[[gnu::noinline]] void reduce_narrow_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
                                 int64_t rows) {
   using T = typename Op::In;
   using V = simd::Vec<T>;
@@ -310,7 +317,7 @@ inline int64_t whole_fold_of(const ReductionPlan& plan) {
 }
 
 template <class Op>
-inline void reduce_columns_span(typename Op::Acc* acc, const typename Op::In* x,
+[[gnu::noinline]] void reduce_columns_span(typename Op::Acc* acc, const typename Op::In* x,
                                 const AxisGroup& reduced, int64_t begin, int64_t end, int64_t cols,
                                 int64_t fold) {
   for (int64_t c = 0; c < cols * fold; c++) acc[c] = {};

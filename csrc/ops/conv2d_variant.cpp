@@ -7,39 +7,39 @@
 namespace weft {
 namespace {
 
-constexpr const char* kTensorCoreTypes = "float16, bfloat16, float32 (as tf32)";
 // In the order of Conv2dVariant.
-constexpr VariantInfo kVariants[] = {
+constexpr VariantInfo kConv2dVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
     {"simt", "float32, float64; halves are cast to float32", "none"},
     {"mma_64x64", kTensorCoreTypes, "compute capability 8.0, one group", 80},
     {"mma_128x128", kTensorCoreTypes, "compute capability 8.0, one group", 80},
 };
 
-constexpr const char* kPrecisions[] = {"default", "highest"};  // in the order of ConvPrecision
+constexpr const char* kConvPrecisions[] = {"default", "highest"};  // in the order of ConvPrecision
 
-std::atomic<ConvPrecision> precision{ConvPrecision::standard};
+std::atomic<ConvPrecision> chosen_conv_precision{ConvPrecision::standard};
 
-Conv2dVariant& chosen() {
+Conv2dVariant& chosen_conv2d() {
   thread_local Conv2dVariant variant = Conv2dVariant::automatic;
   return variant;
 }
 
 }  // namespace
 
-const char* name(Conv2dVariant variant) { return kVariants[static_cast<int>(variant)].name; }
-Conv2dVariant conv2d_variant() { return chosen(); }
-ConvPrecision conv_precision() { return precision.load(std::memory_order_relaxed); }
+const char* name(Conv2dVariant variant) { return kConv2dVariants[static_cast<int>(variant)].name; }
+Conv2dVariant conv2d_variant() { return chosen_conv2d(); }
+ConvPrecision conv_precision() { return chosen_conv_precision.load(std::memory_order_relaxed); }
 
 WEFT_BINDING(conv2d_variant) {
-  m.def("conv_precision", [] { return kPrecisions[static_cast<int>(conv_precision())]; });
+  m.def("conv_precision", [] { return kConvPrecisions[static_cast<int>(conv_precision())]; });
   m.def(
       "set_conv_precision",
       [](const std::string& name) {
-        precision.store(static_cast<ConvPrecision>(parse_precision("conv", kPrecisions, name)));
+        chosen_conv_precision.store(
+            static_cast<ConvPrecision>(parse_precision("conv", kConvPrecisions, name)));
       },
       pybind11::arg("precision"));
-  bind_variants(m, "conv2d", kVariants, &chosen);
+  bind_variants(m, "conv2d", kConv2dVariants, &chosen_conv2d);
 }
 
 }  // namespace weft

@@ -17,20 +17,20 @@ namespace {
 
 constexpr const char* kOp = "softmax_cross_entropy";
 
-struct Problem {
+struct CrossEntropyProblem {
   CrossEntropyParams params;
   bool sparse;
   Shape rows;   // of the losses
   DType dtype;  // of the arithmetic
 };
 
-Problem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
-                     std::optional<int64_t> ignore_class, double epsilon) {
+CrossEntropyProblem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
+                                 std::optional<int64_t> ignore_class, double epsilon) {
   check(x.ndim() >= 1, kOp, ": the logits need an axis of classes, got shape ", x.shape());
   check_type(is_floating(x.dtype()), kOp, ": the logits must be floating-point, got ", x.dtype());
   check(label_smoothing >= 0 && label_smoothing <= 1, kOp,
         ": label_smoothing must lie in [0, 1], got ", label_smoothing);
-  Problem p{};
+  CrossEntropyProblem p{};
   for (int i = 0; i + 1 < x.ndim(); i++) p.rows.push_back(x.dim(i));
   p.sparse = y.shape() == p.rows;
   check(p.sparse || y.shape() == x.shape(), kOp, ": the labels of logits ", x.shape(),
@@ -53,15 +53,17 @@ Problem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
 }
 
 // Rows as the kernels want them: (N, C) without gaps, in the dtype of the arithmetic.
-Tensor as_rows(const Tensor& t, const Problem& p) {
+Tensor as_rows(const Tensor& t, const CrossEntropyProblem& p) {
   return try_reshape(contiguous(cast(t, p.dtype)), {p.params.N, p.params.C});
 }
-Tensor as_labels(const Tensor& y, const Problem& p) {
+Tensor as_labels(const Tensor& y, const CrossEntropyProblem& p) {
   return p.sparse ? try_reshape(contiguous(y), {p.params.N}) : as_rows(y, p);
 }
 
 // About 10 vector operations and one exponential for each logit.
-Cost cost_of(const Problem& p, int64_t bytes) { return {14 * p.params.N * p.params.C, bytes}; }
+Cost cost_of(const CrossEntropyProblem& p, int64_t bytes) {
+  return {14 * p.params.N * p.params.C, bytes};
+}
 
 [[noreturn]] void fail_label(const Tensor& labels, int64_t row, const Shape& shape, int64_t C) {
   const Tensor label = cast(try_reshape(slice(labels, 0, row, 1, 1), {}), DType::float64);
@@ -80,8 +82,9 @@ Cost cost_of(const Problem& p, int64_t bytes) { return {14 * p.params.N * p.para
        " is not the number of a class: with ", C, " classes labels are integers from 0 to ", C - 1);
 }
 
-void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Tensor& loss,
-                   const Tensor& statistics, const Tensor& mean, const Tensor& dx) {
+void launch_sparse(const CrossEntropyProblem& p, const Tensor& x, const Tensor& y,
+                   const Tensor& loss, const Tensor& statistics, const Tensor& mean,
+                   const Tensor& dx) {
   // A GPU does not wait for the answer: its kernel leaves a note, raised when values are read next.
   const bool wait = !is_gpu(x.device());
   const Tensor bad_row = wait ? Tensor::empty({1}, DType::int64, x.device()) : Tensor();
@@ -99,7 +102,7 @@ void launch_sparse(const Problem& p, const Tensor& x, const Tensor& y, const Ten
 std::tuple<Tensor, Tensor, std::optional<Tensor>> softmax_cross_entropy(
     const Tensor& x, const Tensor& y, double label_smoothing, std::optional<int64_t> ignore_class,
     double epsilon, bool mean, bool gradient) {
-  Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
+  CrossEntropyProblem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
   check(!mean || p.params.N > 0, kOp, ": the mean of no losses, the logits have shape ", x.shape());
   check(!gradient || (mean && p.sparse), kOp,
         ": the gradient comes with the loss only for the mean over class numbers");
@@ -124,7 +127,7 @@ std::tuple<Tensor, Tensor, std::optional<Tensor>> softmax_cross_entropy(
 Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, const Tensor& y,
                                       const Tensor& statistics, double label_smoothing,
                                       std::optional<int64_t> ignore_class, double epsilon) {
-  Problem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
+  CrossEntropyProblem p = make_problem(x, y, label_smoothing, ignore_class, epsilon);
   const bool mean = dloss.ndim() == 0 && p.rows.size() > 0;
   check(mean || dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ",
         dloss.shape(), ", the losses ", p.rows);

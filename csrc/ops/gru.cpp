@@ -15,8 +15,8 @@ constinit Kernel<GruParams> gru_backward("gru_backward");
 
 namespace {
 
-constexpr int64_t kGates = 3;
-constexpr int64_t kGateFlops = 60, kGateBackwardFlops = 30;  // per unit, three exponentials
+constexpr int64_t kGruGates = 3;
+constexpr int64_t kGruGateFlops = 60, kGruGateBackwardFlops = 30;  // per unit, three exponentials
 
 // The part of the recurrent kernel's and the kernel's gradient that belongs to the candidate, and
 // the rest: `both` is (F + U, 3 U), one kernel's rows below the other's.
@@ -38,11 +38,11 @@ void weight_gradients(const RecurrentParams& p, bool reset_after, const Tensor& 
 // From the sums of dz: (3 U), or (2, 3 U) with a row for x and one for h.
 Tensor bias_gradient(const Tensor& sums, int64_t U, bool reset_after) {
   if (!reset_after) return sums;
-  const Tensor bias = Tensor::empty({2, kGates * U}, sums.dtype(), sums.device());
-  const auto row = [&](int64_t i) { return try_reshape(slice(bias, 0, i, 1, 1), {kGates * U}); };
-  copy_into(slice(sums, 0, 0, kGates * U, 1), row(0));
+  const Tensor bias = Tensor::empty({2, kGruGates * U}, sums.dtype(), sums.device());
+  const auto row = [&](int64_t i) { return try_reshape(slice(bias, 0, i, 1, 1), {kGruGates * U}); };
+  copy_into(slice(sums, 0, 0, kGruGates * U, 1), row(0));
   copy_into(slice(sums, 0, 0, 2 * U, 1), slice(row(1), 0, 0, 2 * U, 1));
-  copy_into(slice(sums, 0, kGates * U, U, 1), slice(row(1), 0, 2 * U, U, 1));
+  copy_into(slice(sums, 0, kGruGates * U, U, 1), slice(row(1), 0, 2 * U, U, 1));
   return bias;
 }
 
@@ -50,7 +50,7 @@ Tensor bias_gradient(const Tensor& sums, int64_t U, bool reset_after) {
 
 GruResults gru(const RecurrentArguments& given, const std::optional<Tensor>& h0, bool reset_after,
                bool sequences, bool save) {
-  const RecurrentOperands o = recurrent_operands("gru", given, kGates, reset_after ? 2 : 0, h0);
+  const RecurrentOperands o = recurrent_operands("gru", given, kGruGates, reset_after ? 2 : 0, h0);
   const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor first_h = o.operand(h0, "the initial state h", {N, U});
   GruResults r;
@@ -60,7 +60,7 @@ GruResults gru(const RecurrentArguments& given, const std::optional<Tensor>& h0,
     r.inputs = o.empty({T, N, F + U});
     r.gates = o.empty({T, N, 4 * U});
   }
-  const int64_t flops = N * T * U * (2 * kGates * (F + U) + kGateFlops);
+  const int64_t flops = N * T * U * (2 * kGruGates * (F + U) + kGruGateFlops);
   const int64_t bytes = bytes_of(o.x) + bytes_of(o.kernel) + bytes_of(o.recurrent_kernel) +
                         bytes_of(r.y) + bytes_of(r.inputs) + bytes_of(r.gates);
   if (N > 0)
@@ -83,14 +83,15 @@ GruGradients gru_backward(const std::optional<Tensor>& dy, const std::optional<T
   const Tensor dz = o.empty({T, N, width});
   if (needs_x) g.x = o.empty({N, T, F});
   g.h0 = o.empty({N, U});
-  const int64_t flops = N * T * U * (2 * kGates * (U + (needs_x ? F : 0)) + kGateBackwardFlops);
+  const int64_t flops =
+      N * T * U * (2 * kGruGates * (U + (needs_x ? F : 0)) + kGruGateBackwardFlops);
   const int64_t bytes = bytes_of(gy) + bytes_of(o.recurrent_kernel) + bytes_of(s.inputs) +
                         bytes_of(s.gates) + bytes_of(dz) + bytes_of(g.x);
   if (N > 0)
     launch(kernels::gru_backward, o.dtype, GruParams{o.params, s.reset_after}, {flops, bytes},
            {&gy, &gh, &o.kernel, &o.recurrent_kernel, &o.mask, &s.inputs, &s.gates},
            {&dz, &g.x, &g.h0});
-  const Tensor both = o.empty({F + U, kGates * U});
+  const Tensor both = o.empty({F + U, kGruGates * U});
   weight_gradients(o.params, s.reset_after, s.inputs, s.gates, dz, both);
   g.kernel = slice(both, 0, 0, F, 1);
   g.recurrent_kernel = slice(both, 0, F, U, 1);

@@ -32,21 +32,21 @@ PointwiseLoss parse_kind(std::string_view name) {
   fail(ErrorKind::value, "loss: unknown kind '", name, "'", suggest(name, names));
 }
 
-struct Problem {
+struct PointwiseProblem {
   PointwiseLossParams params;
   Shape losses;
   DType dtype;
 };
 
-Problem make_problem(std::string_view name, const Tensor& y, const Tensor& x, double number,
-                     LossReduction reduction) {
+PointwiseProblem make_problem(std::string_view name, const Tensor& y, const Tensor& x,
+                              double number, LossReduction reduction) {
   check(y.shape() == x.shape(), name, ": the targets have shape ", y.shape(),
         " and the predictions ", x.shape(), "; they must be equal");
   check_type(is_floating(x.dtype()), name, ": the predictions must be floating-point, got ",
              x.dtype());
   check(reduction == LossReduction::elements || x.ndim() >= 1, name,
         ": a single number has no row; reduce nothing");
-  Problem p{};
+  PointwiseProblem p{};
   p.dtype = compute_dtype(x.dtype());
   const PointwiseLoss kind = parse_kind(name);
   int64_t C = 1, values = 1;  // elements of a loss, and how many of them its mean counts
@@ -65,13 +65,15 @@ Problem make_problem(std::string_view name, const Tensor& y, const Tensor& x, do
   return p;
 }
 
-Cost cost_of(const Problem& p, int64_t bytes) { return {8 * p.params.N * p.params.C, bytes}; }
+Cost cost_of(const PointwiseProblem& p, int64_t bytes) {
+  return {8 * p.params.N * p.params.C, bytes};
+}
 
 }  // namespace
 
 Tensor pointwise_loss(std::string_view kind, const Tensor& y, const Tensor& x, double number,
                       LossReduction reduction) {
-  const Problem p = make_problem(kind, y, x, number, reduction);
+  const PointwiseProblem p = make_problem(kind, y, x, number, reduction);
   const Tensor targets = contiguous(cast(y, p.dtype)), predictions = contiguous(cast(x, p.dtype));
   const Tensor loss = Tensor::empty(p.losses, p.dtype, x.device());
   if (loss.size() > 0)
@@ -83,7 +85,7 @@ Tensor pointwise_loss(std::string_view kind, const Tensor& y, const Tensor& x, d
 
 Tensor pointwise_loss_backward(std::string_view kind, const Tensor& dloss, const Tensor& y,
                                const Tensor& x, double number, LossReduction reduction) {
-  const Problem p = make_problem(kind, y, x, number, reduction);
+  const PointwiseProblem p = make_problem(kind, y, x, number, reduction);
   check(dloss.shape() == p.losses, kind, ": the gradient of the losses has shape ", dloss.shape(),
         ", the losses ", p.losses);
   const Tensor targets = contiguous(cast(y, p.dtype)), predictions = contiguous(cast(x, p.dtype));

@@ -15,14 +15,15 @@ constinit Kernel<RecurrentParams> lstm_backward("lstm_backward");
 
 namespace {
 
-constexpr int64_t kGates = 4;
-constexpr int64_t kGateFlops = 90, kGateBackwardFlops = 50;  // per unit, five exponentials and one
+constexpr int64_t kLstmGates = 4;
+constexpr int64_t kLstmGateFlops = 90,
+                  kLstmGateBackwardFlops = 50;  // per unit, five exponentials and one
 
 }  // namespace
 
 LstmResults lstm(const RecurrentArguments& given, const std::optional<Tensor>& h0,
                  const std::optional<Tensor>& c0, bool sequences, bool save) {
-  const RecurrentOperands o = recurrent_operands("lstm", given, kGates, 0, h0, c0);
+  const RecurrentOperands o = recurrent_operands("lstm", given, kLstmGates, 0, h0, c0);
   const auto [N, T, F, U, backwards, from_zero, precision] = o.params;
   const Tensor first_h = o.operand(h0, "the initial state h", {N, U});
   const Tensor first_c = o.operand(c0, "the initial state c", {N, U});
@@ -32,10 +33,10 @@ LstmResults lstm(const RecurrentArguments& given, const std::optional<Tensor>& h
   r.c = o.empty({N, U});
   if (save) {
     r.inputs = o.empty({T, N, F + U});
-    r.gates = o.empty({T, N, kGates * U});
+    r.gates = o.empty({T, N, kLstmGates * U});
     r.cells = o.empty({T, N, U});
   }
-  const int64_t flops = N * T * U * (2 * kGates * (F + U) + kGateFlops);
+  const int64_t flops = N * T * U * (2 * kLstmGates * (F + U) + kLstmGateFlops);
   const int64_t bytes = bytes_of(o.x) + bytes_of(o.kernel) + bytes_of(o.recurrent_kernel) +
                         bytes_of(r.y) + bytes_of(r.inputs) + bytes_of(r.gates) + bytes_of(r.cells);
   if (N > 0)
@@ -57,7 +58,7 @@ LstmGradients lstm_backward(const std::optional<Tensor>& dy, const std::optional
   const Tensor gy = o.operand(dy, "dy", {N, T, U}), gh = o.operand(dh, "dh", {N, U}),
                gc = o.operand(dc, "dc", {N, U}),
                first_c = o.operand(s.c0, "the initial state c", {N, U});
-  const int64_t width = kGates * U;
+  const int64_t width = kLstmGates * U;
   const bool adds_up = N > 0 && adds_up_weight_gradients(o, width), on_gpu = is_gpu(o.device());
   LstmGradients g;
   Tensor dz, weights;
@@ -71,7 +72,7 @@ LstmGradients lstm_backward(const std::optional<Tensor>& dy, const std::optional
   if (needs.h0 || on_gpu) g.h0 = o.empty({N, U});
   if (needs.c0 || on_gpu) g.c0 = o.empty({N, U});
   const int64_t products = U + (needs.x ? F : 0) + (adds_up ? F + U : 0);
-  const int64_t flops = N * T * U * (2 * kGates * products + kGateBackwardFlops);
+  const int64_t flops = N * T * U * (2 * kLstmGates * products + kLstmGateBackwardFlops);
   const int64_t bytes = bytes_of(gy) + bytes_of(o.recurrent_kernel) + bytes_of(s.gates) +
                         2 * bytes_of(s.cells) + bytes_of(dz) + bytes_of(g.x) + bytes_of(weights);
   if (N > 0)

@@ -7,14 +7,13 @@
 namespace weft {
 namespace {
 
-constexpr const char* kPrecisions[] = {"float32", "tf32", "bfloat16"};
+constexpr const char* kMatmulPrecisions[] = {"float32", "tf32", "bfloat16"};
 
-constexpr const char* kTensorCoreTypes = "float16, bfloat16, float32 (as tf32)";
 constexpr const char* kHopper =
     "compute capability 9.0; rows that begin at multiples of 16 bytes; tf32 only where the axis "
     "that is summed over is contiguous in both factors";
 // In the order of MatmulVariant.
-constexpr VariantInfo kVariants[] = {
+constexpr VariantInfo kMatmulVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
     {"gemv", "float16, bfloat16, float32, float64", "one of the factors is a vector"},
     {"simt_32x32", "all but float16 and bfloat16", "none"},
@@ -26,28 +25,31 @@ constexpr VariantInfo kVariants[] = {
     {"wgmma_128x256", kTensorCoreTypes, kHopper, 90, 90},
 };
 
-std::atomic<MatmulPrecision> precision{MatmulPrecision::float32};
+std::atomic<MatmulPrecision> chosen_matmul_precision{MatmulPrecision::float32};
 
-MatmulVariant& chosen() {
+MatmulVariant& chosen_matmul() {
   thread_local MatmulVariant variant = MatmulVariant::automatic;
   return variant;
 }
 
 }  // namespace
 
-const char* name(MatmulVariant variant) { return kVariants[static_cast<int>(variant)].name; }
-MatmulPrecision matmul_precision() { return precision.load(std::memory_order_relaxed); }
-MatmulVariant matmul_variant() { return chosen(); }
+const char* name(MatmulVariant variant) { return kMatmulVariants[static_cast<int>(variant)].name; }
+MatmulPrecision matmul_precision() {
+  return chosen_matmul_precision.load(std::memory_order_relaxed);
+}
+MatmulVariant matmul_variant() { return chosen_matmul(); }
 
 WEFT_BINDING(matmul_variant) {
-  m.def("matmul_precision", [] { return kPrecisions[static_cast<int>(matmul_precision())]; });
+  m.def("matmul_precision", [] { return kMatmulPrecisions[static_cast<int>(matmul_precision())]; });
   m.def(
       "set_matmul_precision",
       [](const std::string& name) {
-        precision.store(static_cast<MatmulPrecision>(parse_precision("matmul", kPrecisions, name)));
+        chosen_matmul_precision.store(
+            static_cast<MatmulPrecision>(parse_precision("matmul", kMatmulPrecisions, name)));
       },
       pybind11::arg("precision"));
-  bind_variants(m, "matmul", kVariants, &chosen);
+  bind_variants(m, "matmul", kMatmulVariants, &chosen_matmul);
 }
 
 }  // namespace weft

@@ -88,6 +88,13 @@ Tensor extreme(const Kernel<ReduceParams>& kernel, const Tensor& x, const std::o
   return reduce(kernel, x, shape, keepdims, x.dtype(), 0);
 }
 
+// Of whether numbers are other than 0.
+Tensor truth(const Kernel<ReduceParams>& kernel, const Tensor& x, const std::optional<Dims>& axes,
+             bool keepdims, double empty_value) {
+  const ReducedShape shape = reduced_shape(x.shape(), axes, kernel.name());
+  return reduce(kernel, cast(x, DType::boolean), shape, keepdims, DType::boolean, empty_value);
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const std::optional<Dims>& axes, bool keepdims) {
@@ -119,13 +126,11 @@ Tensor min(const Tensor& x, const std::optional<Dims>& axes, bool keepdims) {
 }
 
 Tensor any(const Tensor& x, const std::optional<Dims>& axes, bool keepdims) {
-  return reduce(kernels::any, x, reduced_shape(x.shape(), axes, "any"), keepdims, DType::boolean,
-                0);
+  return truth(kernels::any, x, axes, keepdims, 0);
 }
 
 Tensor all(const Tensor& x, const std::optional<Dims>& axes, bool keepdims) {
-  return reduce(kernels::all, x, reduced_shape(x.shape(), axes, "all"), keepdims, DType::boolean,
-                1);
+  return truth(kernels::all, x, axes, keepdims, 1);
 }
 
 WEFT_BINDING(reduce) {

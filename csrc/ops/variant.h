@@ -22,6 +22,9 @@ struct VariantInfo {
   int least_capability = 0, most_capability = 999;  // 80 for 8.0
 };
 
+// What kernels of the mma and wgmma kinds compute with.
+constexpr const char* kTensorCoreTypes = "float16, bfloat16, float32 (as tf32)";
+
 // The number of the row with this name.
 template <int kCount>
 int parse_variant(const char* op, const VariantInfo (&rows)[kCount], const std::string& text) {

@@ -103,21 +103,28 @@ void arrived() {
 }
 #endif
 
+// The last owner of a stack never returned from its functions, so the address sanitizer still has
+// their red zones in its map, and would complain of whoever is given these addresses next.
+void forget_red_zones([[maybe_unused]] void* stack) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(stack, kStackBytes);
+#endif
+}
+
 }  // namespace
 
 StackPool::~StackPool() {
-  for (void* stack : all_)
+  for (void* stack : all_) {
+    forget_red_zones(stack);
     munmap(static_cast<char*>(stack) - page_bytes(), kStackBytes + page_bytes());
+  }
 }
 
 void* StackPool::take() {
   if (!free_.empty()) {
     void* stack = free_.back();
     free_.pop_back();
-#if defined(__SANITIZE_ADDRESS__)
-    // The last owner never returned from its functions, so their red zones are still poisoned.
-    ASAN_UNPOISON_MEMORY_REGION(stack, kStackBytes);
-#endif
+    forget_red_zones(stack);
     return stack;
   }
   const size_t guard = page_bytes();
