@@ -62,7 +62,7 @@ struct Sum {
   static constexpr Part identity = 0;
   template <class V>
   static auto lift(V x) {
-    if constexpr (kIsFloatingType<T>)
+    if constexpr (__is_same(T, Part))
       return x;
     else
       return static_cast<Part>(x);
@@ -117,7 +117,7 @@ struct Product {
   static constexpr Part identity = 1;
   template <class V>
   static auto lift(V x) {
-    if constexpr (__is_same(T, double))
+    if constexpr (__is_same(T, Part))
       return x;
     else
       return static_cast<Part>(x);

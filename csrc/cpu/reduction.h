@@ -33,9 +33,11 @@ inline constexpr int64_t kColumnPart =
 inline constexpr int64_t kFewReductions = 16;  // below this many results, long sums are cut
 
 template <class Op>
-inline constexpr bool kUsesVectors =
-    __is_same(typename Op::In, typename Op::Part) &&
-    (__is_same(typename Op::In, float) || __is_same(typename Op::In, double));
+inline constexpr bool kUsesVectors = __is_same(typename Op::In, typename Op::Part);
+// Rows of few vectors have loops of their own for the types that models compute with.
+template <class Op>
+inline constexpr bool kHasNarrowBlocks =
+    kUsesVectors<Op> && (__is_same(typename Op::In, float) || __is_same(typename Op::In, double));
 
 template <class Op>
 inline constexpr int64_t kRowsInPart = requires { Op::kExact; } ? int64_t{1} << 48 : kColumnBlock;
@@ -282,7 +284,7 @@ template <class Op, int kVectors>
 template <class Op>
 inline void reduce_dense_block(typename Op::Acc* acc, const typename Op::In* x, int64_t rows,
                                int64_t width) {
-  if constexpr (kUsesVectors<Op>) {
+  if constexpr (kHasNarrowBlocks<Op>) {
     if (constexpr int64_t L = simd::kLanes<typename Op::In>; width % L == 0) switch (width / L) {
         case 5: return reduce_narrow_block<Op, 5>(acc, x, rows);
         case 6: return reduce_narrow_block<Op, 6>(acc, x, rows);
@@ -305,7 +307,7 @@ inline int64_t fold_of(const ReductionPlan& plan) {
 template <class Op>
 inline int64_t whole_fold_of(const ReductionPlan& plan) {
   const int64_t cols = plan.kept.inner(), rows = plan.reduced.inner();
-  if constexpr (kUsesVectors<Op>) {
+  if constexpr (kHasNarrowBlocks<Op>) {
     constexpr int64_t L = simd::kLanes<typename Op::In>;
     int64_t fold = L;  // the fewest rows that make whole vectors
     while (fold > 1 && cols * fold / 2 % L == 0) fold /= 2;

@@ -31,24 +31,26 @@ template <class T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
 // The integer vector of the same lanes: the type of comparisons, and of bit patterns.
+template <int kBytes>
+struct SignedOfBytes;
+template <>
+struct SignedOfBytes<1> {
+  using type = int8_t;
+};
+template <>
+struct SignedOfBytes<2> {
+  using type = int16_t;
+};
+template <>
+struct SignedOfBytes<4> {
+  using type = int32_t;
+};
+template <>
+struct SignedOfBytes<8> {
+  using type = int64_t;
+};
 template <class T>
-struct SignedOf;
-template <>
-struct SignedOf<float> {
-  using type = int32_t;
-};
-template <>
-struct SignedOf<double> {
-  using type = int64_t;
-};
-template <>
-struct SignedOf<int32_t> {
-  using type = int32_t;
-};
-template <>
-struct SignedOf<int64_t> {
-  using type = int64_t;
-};
+using SignedOf = SignedOfBytes<static_cast<int>(sizeof(T))>;
 template <class T>
 using Mask = Vec<typename SignedOf<T>::type>;
 
