@@ -202,8 +202,9 @@ PyObject* wrapped(const py::object& results, WrapOne wrap_one) {
 
 // Once `forward` has returned: notes its results.
 void finish(NodeState* node, const py::object& results) {
-  const auto tuple = PyTuple_CheckExact(results.ptr()) ? py::reinterpret_borrow<py::tuple>(results)
-                                                       : py::make_tuple(results);
+  const bool several = PyTuple_CheckExact(results.ptr());
+  if (!several && node->kept.empty()) return;
+  const auto tuple = several ? py::reinterpret_borrow<py::tuple>(results) : py::make_tuple(results);
   node->num_outputs = static_cast<int>(tuple.size());
   for (const Kept& k : node->kept)
     for (const py::handle output : tuple)
@@ -263,7 +264,8 @@ PyObject* record(PyObject* function, Arguments& arguments) {
 PyObject* apply_to(PyObject* function, PyObject* const* args, Py_ssize_t count) {
   Arguments arguments(args, count);
   if (arguments.tracked && grad_enabled) {
-    const py::object reason = attribute(function, "not_differentiable");
+    static PyObject* const name = PyUnicode_InternFromString("not_differentiable");
+    const py::object reason = attribute(function, name);
     if (reason.is_none()) return record(function, arguments);
     arguments.severed = py::make_tuple(attribute(function, "name"), reason);
   }
@@ -314,6 +316,12 @@ PyTypeObject* make_function_base() {
   return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 
+PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_enabled); }
+PyObject* set_grad_enabled(PyObject*, PyObject* enabled) {
+  const int truth = PyObject_IsTrue(enabled);
+  return truth < 0 ? nullptr : PyBool_FromLong(std::exchange(grad_enabled, truth != 0));
+}
+
 }  // namespace
 
 WEFT_BINDING(autograd) {
@@ -324,10 +332,12 @@ WEFT_BINDING(autograd) {
   tensor_base = add("TensorBase", make_tensor_base());
   add("NodeBase", make_node_base());
   add("FunctionBase", make_function_base());
-  m.def("is_grad_enabled", [] { return grad_enabled; });
-  m.def(
-      "set_grad_enabled", [](bool enabled) { return std::exchange(grad_enabled, enabled); },
-      py::arg("enabled"), "Gives what it was before.");
+  static PyMethodDef functions[] = {
+      {"is_grad_enabled", &is_grad_enabled, METH_NOARGS, "is_grad_enabled() -> bool"},
+      {"set_grad_enabled", &set_grad_enabled, METH_O,
+       "set_grad_enabled(enabled: bool, /) -> bool\n\nGives what it was before."},
+      {nullptr, nullptr, 0, nullptr}};
+  if (PyModule_AddFunctions(m.ptr(), functions) != 0) throw py::error_already_set();
 }
 
 }  // namespace weft
