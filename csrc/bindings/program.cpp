@@ -89,7 +89,8 @@ WEFT_BINDING(program) {
       .def("stop", &Recorder::stop)
       .def("input", &Recorder::input, py::arg("x"))
       .def("is_new", &Recorder::is_new, py::arg("x"))
-      .def("host_entry", &Recorder::host_entry)
+      .def("host_entry", [](Recorder& r) { return r.host_entry(); })
+      .def("host_entry_unless_finite", &Recorder::host_entry, py::arg("number"))
       .def("give_up", &Recorder::give_up, py::arg("reason"))
       .def("finish", &Recorder::finish)
       .def_property_readonly("failure", &Recorder::failure);

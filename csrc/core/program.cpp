@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <numeric>
@@ -218,6 +219,14 @@ int64_t Program::go_on() {
   }
 }
 
+bool Program::is_turn_of_host(size_t host) const {
+  const Tensor& number = hosts_[host];
+  if (!number.defined() || number.device().type != DeviceType::cpu) return true;
+  if (number.dtype() == DType::float32) return !std::isfinite(*number.data_as<float>());
+  if (number.dtype() == DType::float64) return !std::isfinite(*number.data_as<double>());
+  return true;
+}
+
 int64_t Program::run_entries() {
   const SuspendInterpreter suspended(total_);
   if (is_gpu(gpu_)) return run_entries_on_gpu();
@@ -226,7 +235,9 @@ int64_t Program::run_entries() {
     switch (entry.kind) {
       case Kind::launch: run_launch(entry.at); break;
       case Kind::check: checks_[entry.at](); break;
-      case Kind::host: return static_cast<int64_t>(entry.at);
+      case Kind::host:
+        if (is_turn_of_host(entry.at)) return static_cast<int64_t>(entry.at);
+        break;
     }
   }
   return -1;

@@ -137,6 +137,7 @@ class Program {
   void run_launch(size_t at) { steps_[at].kernel(steps_[at].params, steps_[at].operands); }
   void note_uses(const std::vector<const Tensor*>& inputs);
   void wait() const;
+  bool is_turn_of_host(size_t host) const;
   void gain_versions(size_t entries);
   std::string launch_difference(const LaunchRecord& a, const Program& other, const LaunchRecord& b,
                                 std::vector<int32_t>& partner) const;
@@ -159,7 +160,7 @@ class Program {
   std::vector<int64_t> offset_of_;   // per operand, bytes from the start of its storage
   std::vector<char> params_;
   std::vector<std::function<void()>> checks_;
-  int64_t hosts_ = 0;
+  std::vector<Tensor> hosts_;  // a number, if it is only the host's turn when that is not finite
   std::vector<Entry> entries_;
   std::vector<Step> steps_;
   std::vector<Held> held_;

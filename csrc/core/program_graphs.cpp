@@ -130,7 +130,10 @@ int64_t Program::run_entries_on_gpu() {
       continue;
     }
     const Entry& entry = entries_[position_++];
-    if (entry.kind == Kind::host) return static_cast<int64_t>(entry.at);
+    if (entry.kind == Kind::host) {
+      if (is_turn_of_host(entry.at)) return static_cast<int64_t>(entry.at);
+      continue;
+    }
     if (entry.kind == Kind::check) {
       checks_[entry.at]();
       continue;

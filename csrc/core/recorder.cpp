@@ -39,9 +39,10 @@ Tensor Recorder::input(const Tensor& given) {
   return Tensor(storage, given.dtype(), given.shape(), given.strides(), 0);
 }
 
-int64_t Recorder::host_entry() {
-  program_->entries_.push_back({Program::Kind::host, static_cast<size_t>(program_->hosts_)});
-  return program_->hosts_++;
+int64_t Recorder::host_entry(const Tensor& unless_finite) {
+  program_->entries_.push_back({Program::Kind::host, program_->hosts_.size()});
+  program_->hosts_.push_back(unless_finite);
+  return static_cast<int64_t>(program_->hosts_.size()) - 1;
 }
 
 void Recorder::check_entry(std::function<void()> check) {

@@ -31,8 +31,9 @@ class Recorder {
 
   // A view of the same memory, which the program replaces by another array at each replay.
   Tensor input(const Tensor& given);
-  // Python's turn: `Program::run` returns there. Gives its number.
-  int64_t host_entry();
+  // Python's turn: `Program::run` returns there. Gives its number. With a number on the CPU it is
+  // Python's turn only if that is not finite.
+  int64_t host_entry(const Tensor& unless_finite = {});
   void check_entry(std::function<void()> check);
   // Its values come from the host, not from a launch: they stay as they are now.
   void host_made(const Storage* storage);

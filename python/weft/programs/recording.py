@@ -122,6 +122,18 @@ def on_host(function: Callable[[], Any]) -> None:
         function()
 
 
+def on_host_unless_finite(number: Tensor, function: Callable[[], Any]) -> None:
+    """`on_host`, but a replay on the CPU skips it while `number` is finite: Python has no turn."""
+    recording = active.recording
+    if recording is None:
+        function()
+        return
+    recording.recorder.host_entry_unless_finite(number._data)
+    recording.hosts.append(function)
+    with recording.paused():
+        function()
+
+
 def beforehand(key: Any, function: Callable[[], Any]) -> None:
     """Run `function` now, which is not recorded, and before each replay; once for each `key`."""
     recording = active.recording

@@ -9,7 +9,7 @@ from typing import Any
 from weft.autograd import grad, no_grad
 from weft.data.sources import unpack
 from weft.programs.program import Program
-from weft.programs.recording import Changes, afterwards, on_host
+from weft.programs.recording import Changes, afterwards, on_host_unless_finite
 from weft.programs.recordings import Recordings
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
@@ -344,13 +344,13 @@ class Step:
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
         compiled = self._compiled
         if not compiled.deferred and self._explain_loss is not None:
-            read = loss.detach()._data.item
+            computed = loss.detach()
 
             def check() -> None:
-                if not math.isfinite(value := read()):
+                if not math.isfinite(value := computed.item()):
                     self._explain_loss(value, data)
 
-            on_host(check)
+            on_host_unless_finite(computed, check)
         compiled.loss_tracker.update_state(loss, _rows(x))
         if compiled.deferred:
             afterwards(self._explain_what_was_read)
