@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from weft import _C
 from weft.autograd import enable_grad, grad
 from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
+from weft.optimizers.gradient_checks import explain_shapes, without_missing
 from weft.optimizers.schedules.schedule import LearningRateSchedule
 from weft.programs.recording import afterwards, on_host
 from weft.tensor import Tensor, as_tensor
@@ -266,7 +266,7 @@ class Optimizer:
             )
         for g in grads:
             if g is None:
-                grads, variables = self._without_missing(grads, variables)
+                grads, variables = without_missing(type(self).__name__, grads, variables)
                 break
         if not self.built:
             self.build(variables)
@@ -280,7 +280,9 @@ class Optimizer:
         try:
             self._step(raw, variables, chosen)
         except ValueError as error:
-            raise ValueError(self._explain_shapes(raw, variables) or str(error)) from None
+            raise ValueError(
+                explain_shapes(type(self).__name__, raw, variables) or str(error)
+            ) from None
 
     def _step(self, raw: list[Any], variables: list[Variable], chosen: list[int] | None) -> None:
         # What depends on the number of the step is decided by the host, also in a replay.
@@ -337,35 +339,6 @@ class Optimizer:
             self._iterations._data,
             self._extra[0]._data if self._extra else None,
         )
-
-    def _explain_shapes(self, raw: list[Any], variables: list[Variable]) -> str | None:
-        for array, variable in zip(raw, variables, strict=True):
-            if array.shape != variable.shape:
-                return (
-                    f"{type(self).__name__}: the gradient of variable {variable.path!r} has shape "
-                    f"{array.shape}, the variable {variable.shape}"
-                )
-        return None
-
-    def _without_missing(
-        self, grads: list[Any], variables: list[Variable]
-    ) -> tuple[list[Any], list[Variable]]:
-        missing = [
-            getattr(v, "path", "?") for g, v in zip(grads, variables, strict=True) if g is None
-        ]
-        if len(missing) == len(grads):
-            raise ValueError(
-                f"{type(self).__name__}: no variable has a gradient: {', '.join(missing)}. Was the "
-                "loss computed from these variables, inside the tape or with backward(), and "
-                "without detach() or NumPy in between?"
-            )
-        warnings.warn(
-            f"{type(self).__name__}: no gradient for {', '.join(missing)}; these variables stay as "
-            "they are. Does the loss depend on them?",
-            stacklevel=3,
-        )
-        kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-        return [g for g, _ in kept], [v for _, v in kept]
 
     def _find(self, variables: Sequence[Variable]) -> list[int]:
         """Positions of `variables` among those the optimizer was built for."""
