@@ -93,7 +93,8 @@ inline typename Op::Part reduce_block(const typename Op::In* x, int64_t n) {
 }
 
 template <class Op>
-[[gnu::noinline]] void reduce_run(typename Op::Acc& acc, const typename Op::In* x, int64_t n, int64_t stride) {
+[[gnu::noinline]] void reduce_run(typename Op::Acc& acc, const typename Op::In* x, int64_t n,
+                                  int64_t stride) {
   if (stride == 1) {
     for (int64_t i = 0; i < n; i += kRowBlock)
       Op::absorb(acc, reduce_block<Op>(x + i, n - i < kRowBlock ? n - i : kRowBlock));
@@ -128,7 +129,8 @@ inline void reduce_span(typename Op::Acc& acc, const typename Op::In* x, const A
     reduce_runs<Op>(acc, x, reduced, begin, end);
 }
 
-[[gnu::noinline]] inline int64_t offset_of(const AxisGroup& axes, int64_t index, int64_t& y_offset) {
+[[gnu::noinline]] inline int64_t offset_of(const AxisGroup& axes, int64_t index,
+                                           int64_t& y_offset) {
   int64_t x_offset = 0;
   for_each_run(axes, index, index + 1, [&](int64_t x, int64_t y, int64_t) {
     x_offset = x;
@@ -234,8 +236,9 @@ WEFT_INLINE void join_rows(typename Op::Part* __restrict part, const typename Op
 
 // acc[c] takes in x[r][c] for all rows.
 template <class Op>
-[[gnu::noinline]] void reduce_columns_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
-                                 int64_t rows, int64_t stride, int64_t cols) {
+[[gnu::noinline]] void reduce_columns_block(typename Op::Acc* __restrict acc,
+                                            const typename Op::In* x, int64_t rows, int64_t stride,
+                                            int64_t cols) {
   typename Op::Part part[kColumnTile];
   for (int64_t row = 0; row < rows; row += kRowsInPart<Op>) {
     const int64_t end = rows - row > kRowsInPart<Op> ? row + kRowsInPart<Op> : rows;
@@ -250,8 +253,8 @@ template <class Op>
 // acc[c] takes in x[r][c] for all rows of kVectors whole vectors without gaps: the partial results
 // stay in registers and memory is read straight through.
 template <class Op, int kVectors>
-[[gnu::noinline]] void reduce_narrow_block(typename Op::Acc* __restrict acc, const typename Op::In* x,
-                                int64_t rows) {
+[[gnu::noinline]] void reduce_narrow_block(typename Op::Acc* __restrict acc,
+                                           const typename Op::In* x, int64_t rows) {
   using T = typename Op::In;
   using V = simd::Vec<T>;
   constexpr int L = simd::kLanes<T>;
@@ -320,8 +323,8 @@ inline int64_t whole_fold_of(const ReductionPlan& plan) {
 
 template <class Op>
 [[gnu::noinline]] void reduce_columns_span(typename Op::Acc* acc, const typename Op::In* x,
-                                const AxisGroup& reduced, int64_t begin, int64_t end, int64_t cols,
-                                int64_t fold) {
+                                           const AxisGroup& reduced, int64_t begin, int64_t end,
+                                           int64_t cols, int64_t fold) {
   for (int64_t c = 0; c < cols * fold; c++) acc[c] = {};
   if (fold == 1 && (reduced.ndim > 1 || reduced.x_step() != cols)) {
     for_each_run(reduced, begin, end, [&](int64_t at, int64_t, int64_t rows) {

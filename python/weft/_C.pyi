@@ -330,86 +330,63 @@ class Tensor:
     @property
     def writable(self) -> bool: ...
 
-class UpdateSettings:
-    amsgrad: bool
-    centered: bool
-    nesterov: bool
-    def __init__(self, rule: str) -> None: ...
+class IndexKey:
+    def __init__(self, key: typing.Any) -> None: ...
     @property
-    def beta(self) -> float: ...
-    @beta.setter
-    def beta(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def beta_1(self) -> float: ...
-    @beta_1.setter
-    def beta_1(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def beta_2(self) -> float: ...
-    @beta_2.setter
-    def beta_2(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def clip_norm(self) -> float: ...
-    @clip_norm.setter
-    def clip_norm(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def clip_value(self) -> float: ...
-    @clip_value.setter
-    def clip_value(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def epsilon(self) -> float: ...
-    @epsilon.setter
-    def epsilon(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def global_clip_norm(self) -> float: ...
-    @global_clip_norm.setter
-    def global_clip_norm(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def gradient_scale(self) -> float: ...
-    @gradient_scale.setter
-    def gradient_scale(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def l1(self) -> float: ...
-    @l1.setter
-    def l1(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def l2(self) -> float: ...
-    @l2.setter
-    def l2(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def l2_shrinkage(self) -> float: ...
-    @l2_shrinkage.setter
-    def l2_shrinkage(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def learning_rate_power(self) -> float: ...
-    @learning_rate_power.setter
-    def learning_rate_power(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def momentum(self) -> float: ...
-    @momentum.setter
-    def momentum(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def rho(self) -> float: ...
-    @rho.setter
-    def rho(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
-    @property
-    def slot_count(self) -> int: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @weight_decay.setter
-    def weight_decay(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    def is_basic(self) -> bool: ...
 
-class UpdatePlan:
+class BatchReader:
     def __init__(
         self,
-        settings: UpdateSettings,
-        parameters: collections.abc.Sequence[Tensor],
-        slots: collections.abc.Sequence[Tensor],
-        decayed: collections.abc.Sequence[bool],
-        rate: Tensor,
-        iterations: Tensor,
-        momentum_product: Tensor | None = None,
+        arrays: collections.abc.Sequence[Tensor],
+        order: Tensor,
+        batch: typing.SupportsInt | typing.SupportsIndex,
+        device: str,
+        ahead: bool,
     ) -> None: ...
-    def update(self, gradients: collections.abc.Sequence) -> None: ...
+    def next(self) -> list[Tensor]: ...
+
+class TensorBase:
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+
+class NodeBase:
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def fits(self, index: int, gradient: TensorBase) -> bool:
+        """
+        Whether a gradient has the shape and dtype of an argument.
+        """
+    def free(self) -> None:
+        """
+        Forget what was saved; the graph cannot be walked again.
+        """
+    def like(self, index: int) -> tuple[tuple[int, ...], weft.dtypes.DType]:
+        """
+        Shape and dtype of an argument.
+        """
+    def save(self, *values: typing.Any) -> None:
+        """
+        Keep raw tensors (inputs or outputs of `forward`, or others), numbers and None for `backward`.
+        """
+
+class FunctionBase:
+    @classmethod
+    def apply(cls, *args: typing.Any) -> typing.Any:
+        """
+        Compute, and record a node when a gradient will be needed.
+        """
+    @classmethod
+    def of(cls, *operands: typing.Any) -> typing.Any:
+        """
+        `apply` to operands of any kind: what is neither a tensor nor a number beside one becomes a tensor.
+        """
 
 class SimReport:
     @property
@@ -517,63 +494,86 @@ class Recorder:
     @property
     def failure(self) -> str: ...
 
-class IndexKey:
-    def __init__(self, key: typing.Any) -> None: ...
+class UpdateSettings:
+    amsgrad: bool
+    centered: bool
+    nesterov: bool
+    def __init__(self, rule: str) -> None: ...
     @property
-    def is_basic(self) -> bool: ...
+    def beta(self) -> float: ...
+    @beta.setter
+    def beta(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def beta_1(self) -> float: ...
+    @beta_1.setter
+    def beta_1(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def beta_2(self) -> float: ...
+    @beta_2.setter
+    def beta_2(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def clip_norm(self) -> float: ...
+    @clip_norm.setter
+    def clip_norm(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def clip_value(self) -> float: ...
+    @clip_value.setter
+    def clip_value(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def epsilon(self) -> float: ...
+    @epsilon.setter
+    def epsilon(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def global_clip_norm(self) -> float: ...
+    @global_clip_norm.setter
+    def global_clip_norm(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def gradient_scale(self) -> float: ...
+    @gradient_scale.setter
+    def gradient_scale(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def l1(self) -> float: ...
+    @l1.setter
+    def l1(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def l2(self) -> float: ...
+    @l2.setter
+    def l2(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def l2_shrinkage(self) -> float: ...
+    @l2_shrinkage.setter
+    def l2_shrinkage(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def learning_rate_power(self) -> float: ...
+    @learning_rate_power.setter
+    def learning_rate_power(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def momentum(self) -> float: ...
+    @momentum.setter
+    def momentum(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def rho(self) -> float: ...
+    @rho.setter
+    def rho(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def slot_count(self) -> int: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @weight_decay.setter
+    def weight_decay(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
 
-class BatchReader:
+class UpdatePlan:
     def __init__(
         self,
-        arrays: collections.abc.Sequence[Tensor],
-        order: Tensor,
-        batch: typing.SupportsInt | typing.SupportsIndex,
-        device: str,
-        ahead: bool,
+        settings: UpdateSettings,
+        parameters: collections.abc.Sequence[Tensor],
+        slots: collections.abc.Sequence[Tensor],
+        decayed: collections.abc.Sequence[bool],
+        rate: Tensor,
+        iterations: Tensor,
+        momentum_product: Tensor | None = None,
     ) -> None: ...
-    def next(self) -> list[Tensor]: ...
-
-class TensorBase:
-    @staticmethod
-    def __new__(type, *args, **kwargs):
-        """
-        Create and return a new object.  See help(type) for accurate signature.
-        """
-
-class NodeBase:
-    @staticmethod
-    def __new__(type, *args, **kwargs):
-        """
-        Create and return a new object.  See help(type) for accurate signature.
-        """
-    def fits(self, index: int, gradient: TensorBase) -> bool:
-        """
-        Whether a gradient has the shape and dtype of an argument.
-        """
-    def free(self) -> None:
-        """
-        Forget what was saved; the graph cannot be walked again.
-        """
-    def like(self, index: int) -> tuple[tuple[int, ...], weft.dtypes.DType]:
-        """
-        Shape and dtype of an argument.
-        """
-    def save(self, *values: typing.Any) -> None:
-        """
-        Keep raw tensors (inputs or outputs of `forward`, or others), numbers and None for `backward`.
-        """
-
-class FunctionBase:
-    @classmethod
-    def apply(cls, *args: typing.Any) -> typing.Any:
-        """
-        Compute, and record a node when a gradient will be needed.
-        """
-    @classmethod
-    def of(cls, *operands: typing.Any) -> typing.Any:
-        """
-        `apply` to operands of any kind: what is neither a tensor nor a number beside one becomes a tensor.
-        """
+    def update(self, gradients: collections.abc.Sequence) -> None: ...
 
 def absolute(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
