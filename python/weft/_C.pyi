@@ -46,6 +46,8 @@ __all__: list[str] = [
     "argmin",
     "argsort",
     "as_strided",
+    "attention",
+    "attention_backward",
     "average_pool2d",
     "average_pool2d_backward",
     "batch_norm",
@@ -652,6 +654,32 @@ def as_strided(
     strides: tuple[int, ...],
     offset: typing.SupportsInt | typing.SupportsIndex,
 ) -> Tensor: ...
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    state: Tensor | None,
+    scale: typing.SupportsFloat | typing.SupportsIndex,
+    causal: bool,
+    dropout: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[Tensor, Tensor, Tensor | None]: ...
+def attention_backward(
+    dy: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    y: Tensor,
+    lse: Tensor,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    drawn: Tensor | None,
+    scale: typing.SupportsFloat | typing.SupportsIndex,
+    causal: bool,
+    dropout: typing.SupportsFloat | typing.SupportsIndex,
+    needs_bias: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]: ...
 def average_pool2d(
     x: Tensor, window: tuple[int, ...], strides: tuple[int, ...], padding: tuple[int, ...]
 ) -> Tensor: ...

@@ -3,6 +3,7 @@
 from weft.ops.activation import *
 from weft.ops.arg_reduce import *
 from weft.ops.arithmetic import *
+from weft.ops.attention import *
 from weft.ops.cast import *
 from weft.ops.comparison import *
 from weft.ops.conv import *
