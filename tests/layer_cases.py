@@ -161,5 +161,18 @@ CASES: dict[str, LayerCase] = {
     "bidirectional-sum": _case(
         lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), merge_mode="sum"), ROWS, 6
     ),
+    "einsum-dense": _case(lambda k: k.EinsumDense("ab,bcd->acd", (4, 2), bias_axes="cd"), ROW, 2),
+    "einsum-dense-right": _case(
+        lambda k: k.EinsumDense("ab...,bc->ac...", 4, bias_axes="c", activation="tanh"), ROWS, 2
+    ),
+    "einsum-dense-heads": _case(
+        lambda k: k.EinsumDense("abc,dec->abed", (9, 2, 4), bias_axes="e"), ROWS, 2
+    ),
+    "attention": _case(lambda k: k.Attention(), [(4, 3), (5, 3)]),
+    "attention-key": _case(lambda k: k.Attention(use_scale=True), [(4, 3), (5, 2), (5, 3)], 1),
+    "attention-concat": _case(
+        lambda k: k.Attention(score_mode="concat", use_scale=True), [(4, 3), (5, 3)], 2
+    ),
+    "additive-attention": _case(lambda k: k.AdditiveAttention(), [(4, 3), (5, 3)], 1),
     "time-distributed": _case(lambda k: k.TimeDistributed(k.Dense(4)), ROWS, 2),
 }  # fmt: skip

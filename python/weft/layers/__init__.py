@@ -2,6 +2,7 @@
 
 from weft.errors import module_getattr
 from weft.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from weft.layers.attention import AdditiveAttention, Attention
 from weft.layers.convolutional import (
     Conv1D,
     Conv2D,
@@ -11,6 +12,7 @@ from weft.layers.convolutional import (
     DepthwiseConvolution2D,
 )
 from weft.layers.core import Dense, Embedding, Identity, Lambda, Masking, Maxout
+from weft.layers.einsum_dense import EinsumDense
 from weft.layers.input_layer import Input, InputLayer
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
@@ -31,6 +33,11 @@ from weft.layers.merging import (
     minimum,
     multiply,
     subtract,
+)
+from weft.layers.multi_head_attention import (
+    GroupedQueryAttention,
+    GroupQueryAttention,
+    MultiHeadAttention,
 )
 from weft.layers.normalization import BatchNormalization, LayerNormalization, Normalization
 from weft.layers.operation import Operation
@@ -87,6 +94,8 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -107,6 +116,7 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -119,6 +129,8 @@ __all__ = [
     "GlobalMaxPool2D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Identity",
     "Imputer",
     "Input",
@@ -137,6 +149,7 @@ __all__ = [
     "Maximum",
     "Maxout",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "Operation",

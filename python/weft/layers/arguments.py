@@ -116,6 +116,19 @@ def check_positive_int(layer: str, name: str, value: Any) -> int:
     return int(value)
 
 
+def no_quantization(layer: str, config: Any) -> None:
+    """None, which is all that `quantization_config` may be.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if config is not None:
+        raise ValueError(
+            f"{layer}: there are no quantized layers, so quantization_config must be None, got "
+            f"{config!r}; a dtype policy such as 'mixed_bfloat16' makes layers smaller"
+        )
+
+
 def check_choice(layer: str, name: str, value: Any, known: tuple[str, ...]) -> str:
     """`value` in lower case, if it is one of the known words."""
     word = value.lower() if isinstance(value, str) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from weft import placement
@@ -63,7 +63,7 @@ def build_for(layer: Layer, args: Any, kwargs: Any) -> None:
     """Build a layer for the arguments of its first call."""
     names = [p.name for p in layer._call_parameters]
     shapes = argument_shapes({**dict(zip(names, args, strict=False)), **kwargs})
-    wanted = [p for p in inspect.signature(layer.build).parameters if p != "self"]
+    wanted = inspect.signature(layer.build).parameters
     home = placement.gpu_among(args)
     if home is not None:
         # The weights go to where the first data are.
@@ -73,9 +73,13 @@ def build_for(layer: Layer, args: Any, kwargs: Any) -> None:
         _build_for_shapes(layer, wanted, shapes)
 
 
-def _build_for_shapes(layer: Layer, wanted: list[str], shapes: dict[str, Any]) -> None:
-    if len(wanted) > 1 and all(w.removesuffix("_shape") in shapes for w in wanted):
-        layer.build(**{w: shapes[w.removesuffix("_shape")] for w in wanted})
+def _build_for_shapes(
+    layer: Layer, wanted: Mapping[str, inspect.Parameter], shapes: dict[str, Any]
+) -> None:
+    found = {w: shapes[s] for w in wanted if (s := w.removesuffix("_shape")) in shapes}
+    missing = [p for name, p in wanted.items() if name not in found]
+    if len(found) > 1 and all(p.default is not p.empty for p in missing):
+        layer.build(**found)
     else:
         layer.build(next(iter(shapes.values()), None))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from weft import activations, constraints, initializers, ops, regularizers
 from weft.device import is_gpu
-from weft.layers.arguments import check_positive_int
+from weft.layers.arguments import check_positive_int, no_quantization
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
 from weft.programs.recording import on_host
@@ -35,6 +35,7 @@ class Dense(Layer):
         activity_regularizer: Loss on the output.
         kernel_constraint: Applied to the kernel after each update.
         bias_constraint: Applied to the bias after each update.
+        quantization_config: None; there are no quantized layers.
 
     Shapes:
         ``(N, ..., C)`` to ``(N, ..., units)``; kernel ``(C, units)``, bias ``(units,)``.
@@ -66,6 +67,7 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -78,6 +80,7 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
+        self.quantization_config = no_quantization("Dense", quantization_config)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -137,6 +140,7 @@ class Embedding(Layer):
         mask_zero: Whether 0 stands for a step that is not there: layers behind, and the loss, then
             leave it out. Row 0 of the table is not used for anything else.
         weights: First values of the table, in place of `embeddings_initializer`.
+        quantization_config: None; there are no quantized layers.
 
     Shapes:
         integers ``(N, ...)`` to ``(N, ..., output_dim)``.
@@ -161,6 +165,7 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -170,6 +175,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = bool(mask_zero)
+        self.quantization_config = no_quantization("Embedding", quantization_config)
         self.supports_masking = self._makes_masks = self.mask_zero
         self.autocast = False
         if weights is not None:
