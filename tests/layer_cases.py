@@ -54,6 +54,7 @@ def _case(make: Callable[[Any], Any], shape: Any, weights: int = 0, **options: A
 
 
 IMAGE, PLANES, ROWS, ROW = (9, 8, 3), (3, 9, 8), (9, 3), (5,)
+VOLUME = (4, 5, 6, 2)
 
 CASES: dict[str, LayerCase] = {
     "dense": _case(lambda k: k.Dense(4, activation="tanh"), ROW, 2),
@@ -174,5 +175,56 @@ CASES: dict[str, LayerCase] = {
         lambda k: k.Attention(score_mode="concat", use_scale=True), [(4, 3), (5, 3)], 2
     ),
     "additive-attention": _case(lambda k: k.AdditiveAttention(), [(4, 3), (5, 3)], 1),
+    "conv2d-transpose": _case(
+        lambda k: k.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu"), IMAGE, 2
+    ),
+    "conv2d-transpose-first": _case(
+        lambda k: k.Conv2DTranspose(4, (2, 3), strides=(3, 2), data_format="channels_first"),
+        PLANES, 2,
+    ),
+    "conv2d-transpose-more": _case(
+        lambda k: k.Conv2DTranspose(4, 3, strides=3, output_padding=2, use_bias=False), IMAGE, 1
+    ),
+    "conv1d-transpose": _case(
+        lambda k: k.Conv1DTranspose(4, 4, strides=2, padding="same"), ROWS, 2
+    ),
+    "conv1d-transpose-dilated": _case(lambda k: k.Conv1DTranspose(4, 3, dilation_rate=2), ROWS, 2),
+    "depthwise-1d": _case(
+        lambda k: k.DepthwiseConv1D(3, strides=2, padding="same", depth_multiplier=2), ROWS, 2
+    ),
+    "separable": _case(
+        lambda k: k.SeparableConv2D(4, 3, strides=2, depth_multiplier=2, activation="relu"),
+        IMAGE, 3, trains=True,
+    ),
+    "separable-first": _case(
+        lambda k: k.SeparableConv2D(4, 3, data_format="channels_first"), PLANES, 3
+    ),
+    "separable-1d": _case(lambda k: k.SeparableConv1D(4, 3, padding="same"), ROWS, 3, trains=True),
+    "zero-padding-1d": _case(lambda k: k.ZeroPadding1D((1, 2)), ROWS),
+    "zero-padding-3d": _case(lambda k: k.ZeroPadding3D(((1, 2), (0, 1), (2, 0))), VOLUME),
+    "cropping-1d": _case(lambda k: k.Cropping1D(2), ROWS),
+    "cropping-3d": _case(lambda k: k.Cropping3D((1, 2, 0), data_format="channels_first"), VOLUME),
+    "up-sampling-1d": _case(lambda k: k.UpSampling1D(3), ROWS),
+    "up-sampling-2d": _case(lambda k: k.UpSampling2D((2, 3), data_format="channels_first"), PLANES),
+    "up-sampling-bilinear": _case(
+        lambda k: k.UpSampling2D((2, 3), interpolation="bilinear"), IMAGE
+    ),
+    "up-sampling-3d": _case(lambda k: k.UpSampling3D((1, 2, 2)), VOLUME),
+    "max-pool-3d": _case(lambda k: k.MaxPooling3D((2, 3, 2), strides=(1, 2, 2)), VOLUME),
+    "max-pool-3d-same": _case(lambda k: k.MaxPooling3D(3, strides=2, padding="same"), VOLUME),
+    "average-pool-3d": _case(lambda k: k.AveragePooling3D(2), VOLUME),
+    "average-pool-3d-first": _case(
+        lambda k: k.AveragePooling3D(2, data_format="channels_first"), (2, 4, 5, 6)
+    ),
+    "global-average-3d": _case(lambda k: k.GlobalAveragePooling3D(keepdims=True), VOLUME),
+    "global-max-3d": _case(lambda k: k.GlobalMaxPooling3D(), VOLUME),
+    "group-norm": _case(lambda k: k.GroupNormalization(groups=2), (7, 4), 2),
+    "group-norm-axis": _case(lambda k: k.GroupNormalization(groups=-1, axis=1), PLANES, 2),
+    "rms-norm": _case(lambda k: k.RMSNormalization(), ROWS, 1),
+    "rms-norm-axes": _case(lambda k: k.RMSNormalization(axis=[1, 2], epsilon=1e-3), ROWS, 1),
+    "unit-norm": _case(lambda k: k.UnitNormalization(axis=[1, 2]), ROWS),
+    "gaussian-dropout": _case(lambda k: k.GaussianDropout(0.5), ROW),
+    "alpha-dropout": _case(lambda k: k.AlphaDropout(0.5), ROW),
+    "spatial-dropout-3d": _case(lambda k: k.SpatialDropout3D(0.5), VOLUME),
     "time-distributed": _case(lambda k: k.TimeDistributed(k.Dense(4)), ROWS, 2),
 }  # fmt: skip

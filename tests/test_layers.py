@@ -185,7 +185,8 @@ def test_constructors_take_keras_arguments_with_keras_defaults():
     later = {
         "lora_rank", "lora_alpha", "quantization_config", "renorm", "renorm_clipping",
         "renorm_momentum", "synchronized", "sparse", "ragged",
-        "input_tensor", "optional", "idf_weights", "pad_to_max_tokens", "encoding", "salt", "mask",
+        "gptq_unpacked_column_size", "input_tensor", "optional", "idf_weights",
+        "pad_to_max_tokens", "encoding", "salt", "mask",
     }  # fmt: skip
     for name in weft.layers.__all__:
         own = getattr(weft.layers, name)

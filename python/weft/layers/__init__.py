@@ -13,6 +13,11 @@ from weft.layers.convolutional import (
 )
 from weft.layers.core import Dense, Embedding, Identity, Lambda, Masking, Maxout
 from weft.layers.einsum_dense import EinsumDense
+from weft.layers.group_normalization import (
+    GroupNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from weft.layers.input_layer import Input, InputLayer
 from weft.layers.input_spec import InputSpec
 from weft.layers.layer import Layer
@@ -59,6 +64,16 @@ from weft.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from weft.layers.pooling_3d import (
+    AveragePooling3D,
+    AvgPool3D,
+    GlobalAveragePooling3D,
+    GlobalAvgPool3D,
+    GlobalMaxPool3D,
+    GlobalMaxPooling3D,
+    MaxPool3D,
+    MaxPooling3D,
+)
 from weft.layers.preprocessing import (
     CategoryEncoding,
     Discretization,
@@ -70,10 +85,13 @@ from weft.layers.recurrent import GRU, LSTM, SimpleRNN
 from weft.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from weft.layers.regularization import (
     ActivityRegularization,
+    AlphaDropout,
     Dropout,
+    GaussianDropout,
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
+    SpatialDropout3D,
 )
 from weft.layers.reshaping import (
     Cropping2D,
@@ -83,7 +101,24 @@ from weft.layers.reshaping import (
     Reshape,
     ZeroPadding2D,
 )
+from weft.layers.resizing import (
+    Cropping1D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding3D,
+)
 from weft.layers.rnn import RNN, StackedRNNCells
+from weft.layers.separable import (
+    DepthwiseConv1D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+)
+from weft.layers.transposed import Conv1DTranspose, Conv2DTranspose
 from weft.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
@@ -95,22 +130,30 @@ __all__ = [
     "ActivityRegularization",
     "Add",
     "AdditiveAttention",
+    "AlphaDropout",
     "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
     "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Convolution1D",
     "Convolution2D",
+    "Cropping1D",
     "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
     "DepthwiseConvolution2D",
     "Discretization",
@@ -120,15 +163,21 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GRUCell",
+    "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
+    "GroupNormalization",
     "GroupQueryAttention",
     "GroupedQueryAttention",
     "Identity",
@@ -144,8 +193,10 @@ __all__ = [
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Maxout",
     "Minimum",
@@ -155,21 +206,33 @@ __all__ = [
     "Operation",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpatialDropout3D",
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
+    "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

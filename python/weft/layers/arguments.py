@@ -116,7 +116,7 @@ def check_positive_int(layer: str, name: str, value: Any) -> int:
     return int(value)
 
 
-def no_quantization(layer: str, config: Any) -> None:
+def no_quantization(layer: str, config: Any) -> Any:
     """None, which is all that `quantization_config` may be.
 
     Raises:
@@ -127,6 +127,7 @@ def no_quantization(layer: str, config: Any) -> None:
             f"{layer}: there are no quantized layers, so quantization_config must be None, got "
             f"{config!r}; a dtype policy such as 'mixed_bfloat16' makes layers smaller"
         )
+    return config
 
 
 def check_choice(layer: str, name: str, value: Any, known: tuple[str, ...]) -> str:

@@ -117,7 +117,9 @@ class MultiHeadAttention(AttentionHeads):
             )
         self.attention_axes = None if attention_axes is None else tuple(attention_axes)
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]  # Keras's arguments: a shape for each input
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         self._check_shapes(query_shape, value_shape, key_shape)
         rank = len(query_shape)
@@ -257,7 +259,9 @@ class GroupedQueryAttention(AttentionHeads):
                 "axes"
             )
 
-    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+    def build(  # type: ignore[override]  # Keras's arguments: a shape for each input
+        self, query_shape: Any, value_shape: Any, key_shape: Any = None
+    ) -> None:
         key_shape = value_shape if key_shape is None else key_shape
         self._check_shapes(query_shape, value_shape, key_shape)
 

@@ -72,6 +72,10 @@ class BatchNormalization(_Normalizing):
         gamma_regularizer: Loss on `gamma`.
         beta_constraint: Applied to `beta` after each update.
         gamma_constraint: Applied to `gamma` after each update.
+        synchronized: False; there is no training on several devices yet.
+        renorm: False; batch renormalisation does not exist here.
+        renorm_clipping: Of `renorm` only.
+        renorm_momentum: Of `renorm` only.
 
     Shapes:
         ``(N, ..., C)`` to the same; four weights ``(C,)``.
@@ -100,6 +104,10 @@ class BatchNormalization(_Normalizing):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        synchronized: bool = False,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         **kwargs: Any,
     ) -> None:
         arguments = dict(locals())
@@ -116,6 +124,13 @@ class BatchNormalization(_Normalizing):
         self._set_affine(arguments)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        for name, value in (("synchronized", synchronized), ("renorm", renorm)):
+            if value:
+                raise ValueError(f"BatchNormalization: {name} must be False, got {value!r}")
+        if renorm_clipping is not None:
+            raise ValueError("BatchNormalization: renorm_clipping has no meaning without renorm")
+        self.synchronized, self.renorm = False, False
+        self.renorm_clipping, self.renorm_momentum = None, renorm_momentum
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         channels = known_size(self, input_shape, self.axis)

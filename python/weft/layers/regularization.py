@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from weft import ops, random, regularizers
@@ -192,3 +193,117 @@ class ActivityRegularization(Layer):
         config = super().get_config()
         config.pop("activity_regularizer", None)
         return config
+
+
+class SpatialDropout3D(Dropout):
+    """`Dropout` of whole channels of volumes.
+
+    Args:
+        rate: Probability of 0.
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+        seed: Seed of the layer's own random numbers.
+
+    Example:
+        >>> import weft
+        >>> weft.layers.SpatialDropout3D(0.5)(weft.ones((1, 3, 3, 3, 2))).shape
+        (1, 3, 3, 3, 2)
+
+    Follows keras.layers.SpatialDropout3D.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        self.data_format = check_data_format(data_format)
+        self.input_spec = InputSpec(ndim=5)
+
+    def _mask_shape(self, inputs: Tensor) -> Any:
+        first = self.data_format == "channels_first"
+        n, c = inputs.shape[0], inputs.shape[1 if first else 4]
+        return (n, c, 1, 1, 1) if first else (n, 1, 1, 1, c)
+
+
+class GaussianDropout(_Random):
+    """Inputs multiplied by normal numbers around 1 while training, as noisy as `Dropout`.
+
+    Args:
+        rate: The rate of a `Dropout` with the same variance, below 1.
+        seed: Seed of the layer's own random numbers; None uses the global generator.
+
+    Raises:
+        ValueError: If the rate is no number from 0 to below 1.
+
+    Example:
+        >>> import weft
+        >>> weft.layers.GaussianDropout(0.5)([1.0]).tolist()
+        [1.0]
+
+    Follows keras.layers.GaussianDropout (Srivastava et al., 2014).
+    """
+
+    def __init__(self, rate: float, seed: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = _rate("GaussianDropout", rate)
+        if self.rate == 1:
+            raise ValueError("GaussianDropout: rate must be below 1: its noise would be infinite")
+        self._set_seed(seed)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or self.rate == 0:
+            return inputs
+        x = as_float(self, inputs)
+        stddev = math.sqrt(self.rate / (1 - self.rate))
+        noise = random.normal(x.shape, mean=1.0, stddev=stddev, dtype=x.dtype, seed=self._generator)
+        return x * noise
+
+
+# Where selu flattens out: what a dropped unit becomes.
+_SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
+
+
+class AlphaDropout(_Random):
+    """A random share of the inputs set to the lowest value of selu while training.
+
+    Mean and variance of what selu makes are kept by a factor and a shift.
+
+    Args:
+        rate: Probability of being dropped.
+        noise_shape: Shape of the mask, None for the size of the input; 1 shares one decision.
+        seed: Seed of the layer's own random numbers; None uses the global generator.
+
+    Raises:
+        ValueError: If the rate is no number from 0 to 1.
+
+    Example:
+        >>> import weft
+        >>> weft.layers.AlphaDropout(0.5)([1.0]).tolist()
+        [1.0]
+
+    Follows keras.layers.AlphaDropout (Klambauer et al., arXiv 1706.02515).
+    """
+
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate = _rate("AlphaDropout", rate)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self._set_seed(seed)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or self.rate == 0:
+            return inputs
+        x = as_float(self, inputs)
+        wanted = self.noise_shape or x.shape
+        shape = tuple(n if m is None else m for n, m in zip(x.shape, wanted, strict=True))
+        kept = random.bernoulli(shape, 1 - self.rate, seed=self._generator)
+        factor = (
+            ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5 if self.rate < 1 else 0
+        )
+        return ops.where(kept, x, _SELU_FLOOR) * factor - factor * _SELU_FLOOR * self.rate

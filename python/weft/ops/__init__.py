@@ -7,6 +7,7 @@ from weft.ops.attention import *
 from weft.ops.cast import *
 from weft.ops.comparison import *
 from weft.ops.conv import *
+from weft.ops.conv_transpose import *
 from weft.ops.creation import *
 from weft.ops.diagonal import *
 from weft.ops.dropout import *
