@@ -93,18 +93,25 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 
-# sm_90a code runs on Hopper only; the PTX of compute_80 serves everything newer.
+# sm_90a code runs on Hopper only; the PTX of compute_80 serves everything newer. Files without
+# instructions of Hopper's own are translated to that PTX once, and from there to both GPUs: half of
+# nvcc's time is spent before the PTX. A list of the builder's own is taken as it is.
+set(hopper_sources)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;80-virtual")
+  set(hopper_sources ${gpu_sources})
+  list(FILTER hopper_sources INCLUDE REGEX "/(matmul_wgmma|selftest_wgmma|selftest_tma)\\.cu$")
 endif()
 enable_language(CUDA)
 # It was created before the language was there, and CMake wants to know for the link.
 set_target_properties(_C PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
 find_package(CUDAToolkit 12.4 REQUIRED)
-function(add_cuda_kernels name sources)
+# -O1 is for launchers, which the host's compiler gets; kernels are always optimised.
+string(REPLACE "-O3" "-O1" CMAKE_CUDA_FLAGS_RELEASE "${CMAKE_CUDA_FLAGS_RELEASE}")
+function(add_cuda_kernels name sources architectures)
   add_library(${name} OBJECT ${${sources}})
   set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
-    POSITION_INDEPENDENT_CODE ON)
+    POSITION_INDEPENDENT_CODE ON CUDA_ARCHITECTURES "${architectures}")
   target_include_directories(${name} PRIVATE csrc)
   target_compile_definitions(${name} PRIVATE WEFT_GPU=cuda)
   target_compile_options(${name} PRIVATE --expt-relaxed-constexpr -diag-suppress=186
@@ -116,10 +123,17 @@ set(cuda_sources ${gpu_sources})
 if(ladder_sources)
   list(REMOVE_ITEM cuda_sources ${ladder_sources})
   # Once, for the driver to translate: nobody waits for them but who compiles them.
-  add_cuda_kernels(weft_cuda_ladder ladder_sources)
-  set_target_properties(weft_cuda_ladder PROPERTIES CUDA_ARCHITECTURES 80-virtual)
+  add_cuda_kernels(weft_cuda_ladder ladder_sources 80-virtual)
 endif()
-add_cuda_kernels(weft_cuda cuda_sources)
+if(hopper_sources)
+  list(REMOVE_ITEM cuda_sources ${hopper_sources})
+  add_cuda_kernels(weft_cuda_hopper hopper_sources "${CMAKE_CUDA_ARCHITECTURES}")
+  add_cuda_kernels(weft_cuda cuda_sources OFF)
+  target_compile_options(weft_cuda PRIVATE
+    "--generate-code=arch=compute_80,code=[compute_80,sm_80,sm_90]")
+else()
+  add_cuda_kernels(weft_cuda cuda_sources "${CMAKE_CUDA_ARCHITECTURES}")
+endif()
 target_compile_definitions(_C PRIVATE WEFT_HAS_CUDA)
 # The runtime is linked statically and keeps its symbols to itself, so that weft can live beside
 # PyTorch in one process; it finds the driver itself, and says so when there is none.
