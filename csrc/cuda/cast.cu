@@ -1,6 +1,7 @@
 // Copies into another dtype or layout, and filling.
 #include "ops/cast.h"
 
+#include "cuda/bits.h"
 #include "cuda/elementwise.h"
 #include "cuda/transpose.h"
 
@@ -25,30 +26,48 @@ struct CastArguments {
   void* y;
   DeviceLoop<2> loop;
   uint32_t count;
+  uint32_t vectors;  // of dense operands; the rest is reached by the loop
 };
 
 constexpr int kThreads = 256;
 
+// Elements that are 16 bytes of the wider type.
+constexpr uint32_t width_of(size_t from_bytes, size_t to_bytes) {
+  return static_cast<uint32_t>(16 / (from_bytes > to_bytes ? from_bytes : to_bytes));
+}
+
 template <class From, class To>
 __global__ void __launch_bounds__(kThreads) cast_kernel(const __grid_constant__ CastArguments a) {
-  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
+  constexpr uint32_t kWidth = width_of(sizeof(From), sizeof(To));
+  uint32_t i = blockIdx.x * kThreads + threadIdx.x;
+  if (i < a.vectors) {
+    const auto in = load_values<From, kWidth>(static_cast<const From*>(a.x) + int64_t{i} * kWidth);
+    gpu::Vector<To, kWidth> out;
+    UNROLL for (uint32_t k = 0; k < kWidth; k++) out[k] = converted<To>(in[k]);
+    store_values(static_cast<To*>(a.y) + int64_t{i} * kWidth, out);
+    return;
+  }
+  i += a.vectors * (kWidth - 1);
   if (i >= a.count) return;
   int64_t at[2];
   a.loop.offsets(i, at);
   static_cast<To*>(a.y)[at[1]] = converted<To>(static_cast<const From*>(a.x)[at[0]]);
 }
 
-// Dense operands: 16 bytes of the wider type per thread.
-template <class From, class To>
-__global__ void __launch_bounds__(kThreads)
-    cast_dense_kernel(const From* __restrict__ x, To* __restrict__ y, uint32_t vectors) {
-  constexpr int kWidth = 16 / (sizeof(From) > sizeof(To) ? sizeof(From) : sizeof(To));
-  const uint32_t i = blockIdx.x * kThreads + threadIdx.x;
-  if (i >= vectors) return;
-  const auto in = load_values<From, kWidth>(x + int64_t{i} * kWidth);
-  gpu::Vector<To, kWidth> out;
-  UNROLL for (int k = 0; k < kWidth; k++) out[k] = converted<To>(in[k]);
-  store_values(y + int64_t{i} * kWidth, out);
+using CastKernel = void (*)(CastArguments);
+
+void run_loop(CastKernel kernel, size_t from_bytes, size_t to_bytes, const Loop& loop,
+              const Operand& x, const Operand& y) {
+  const bool dense = loop.ndim == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1;
+  const uint32_t width = width_of(from_bytes, to_bytes);
+  for (const Piece<2>& piece : pieces_of<2>(loop)) {
+    CastArguments a{x.as<char>() + piece.base[0] * static_cast<int64_t>(from_bytes),
+                    y.as<char>() + piece.base[1] * static_cast<int64_t>(to_bytes), piece.loop,
+                    piece.count, 0};
+    if (dense && is_aligned(a.x) && is_aligned(a.y)) a.vectors = a.count / width;
+    const uint32_t threads = a.count - a.vectors * (width - 1);
+    gpu::launch(kernel, dim3(blocks_for(threads, kThreads)), dim3(kThreads), 0, stream(), a);
+  }
 }
 
 template <class From, class To>
@@ -56,38 +75,30 @@ void launch_cast(const Operand& x, const Operand& y) {
   const Loop loop = make_loop({&x, &y});
   if constexpr (std::is_same_v<From, To>)
     if (transpose(loop, x.as<From>(), y.as<To>())) return;
-  const bool dense = loop.ndim == 1 && loop.strides[0][0] == 1 && loop.strides[1][0] == 1;
-  constexpr uint32_t kWidth = 16 / (sizeof(From) > sizeof(To) ? sizeof(From) : sizeof(To));
-  for (const Piece<2>& piece : pieces_of<2>(loop)) {
-    const From* from = x.as<From>() + piece.base[0];
-    To* to = y.as<To>() + piece.base[1];
-    uint32_t done = 0;
-    if (dense && is_aligned(from) && is_aligned(to) && piece.count >= kWidth) {
-      const uint32_t vectors = piece.count / kWidth;
-      gpu::launch(cast_dense_kernel<From, To>, dim3(blocks_for(vectors, kThreads)), dim3(kThreads),
-                  0, stream(), from, to, vectors);
-      done = vectors * kWidth;
-    }
-    if (done == piece.count) continue;
-    const CastArguments a{from + done, to + done, piece.loop, piece.count - done};
-    gpu::launch(cast_kernel<From, To>, dim3(blocks_for(a.count, kThreads)), dim3(kThreads), 0,
-                stream(), a);
-  }
+  run_loop(&cast_kernel<From, To>, sizeof(From), sizeof(To), loop, x, y);
 }
 
-// Equal dtypes are moved as bits, so that four kernels do for all of them.
+template <class T>
+constexpr bool kWhole = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+// Pairs of dtypes that give the same bits share a kernel: equal ones are moved, integers are cut or
+// widened no matter what the result's sign bit means, and a bool is a small number already.
 template <class From, class To>
 void launch_between(const Operand& x, const Operand& y) {
-  if constexpr (!std::is_same_v<From, To>)
-    launch_cast<From, To>(x, y);
-  else if constexpr (sizeof(From) == 1)
-    launch_cast<uint8_t, uint8_t>(x, y);
-  else if constexpr (sizeof(From) == 2)
-    launch_cast<uint16_t, uint16_t>(x, y);
-  else if constexpr (sizeof(From) == 4)
-    launch_cast<uint32_t, uint32_t>(x, y);
+  constexpr bool kFromWhole = kWhole<From> || std::is_same_v<From, bool>;
+  constexpr bool kCut = kWhole<To> && sizeof(To) <= sizeof(From);
+  if constexpr (std::is_same_v<From, To>)
+    launch_cast<Bits<From>, Bits<To>>(x, y);
+  else if constexpr (kFromWhole && std::is_same_v<To, bool>)
+    launch_cast<Bits<From>, bool>(x, y);
+  else if constexpr (kFromWhole && kCut)
+    launch_cast<Bits<From>, Bits<To>>(x, y);
+  else if constexpr (kFromWhole && kWhole<To>)
+    launch_cast<std::conditional_t<std::is_same_v<From, bool>, uint8_t, From>, Bits<To>>(x, y);
+  else if constexpr (std::is_same_v<From, bool>)
+    launch_cast<uint8_t, To>(x, y);
   else
-    launch_cast<uint64_t, uint64_t>(x, y);
+    launch_cast<From, To>(x, y);
 }
 
 template <class From>

@@ -104,8 +104,8 @@ void forward_tiles(const Conv2dParams& p, const Operand* operands) {
   g.step_h = h.stride, g.step_w = w.stride;
   g.out_h = h.count, g.out_w = w.count;
   set_channels(g, p.group_inputs(), p.group_outputs(), p.groups);
-  g.rows[0] = {0, -h.pad, h.taps, 0, divisor(h.taps), PixelDivisor(h.count)};
-  g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), PixelDivisor(w.count)};
+  g.rows[0] = {0, -h.pad, h.taps, 0, divisor(h.taps), WideDivisor(h.count)};
+  g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), WideDivisor(w.count)};
   g.weights.outer_stride = 1;
   g.weights.k_stride = p.K;
   correlate(p, {x.dtype, p.variant, false, p.N * p.P * p.Q, p.groups}, g);
@@ -129,7 +129,7 @@ struct Phases {
     const int stride = axis.stride;
     CorrelationAxis f;
     f.first = ((phase - axis.pad) % stride + stride) % stride;
-    f.count = PixelDivisor((axis.size - 1 - f.first) / stride + 1);
+    f.count = WideDivisor((axis.size - 1 - f.first) / stride + 1);
     int tap = 0;
     while (tap < tap_step && int64_t{tap} * axis.dilation % stride != phase) tap++;
     f.taps = tap < tap_step && tap < axis.taps
@@ -197,7 +197,7 @@ void backward_weight_tiles(const Conv2dParams& p, const Operand* operands) {
   g.out = dw.data;
   g.out_is_sum = dw.dtype != x.dtype;
   g.h = rows_of(p), g.w = columns_of(p);
-  g.rows = PixelDivisor(p.P), g.columns = PixelDivisor(p.Q);
+  g.rows = WideDivisor(p.P), g.columns = WideDivisor(p.Q);
   g.channels = divisor(p.group_inputs());
   g.tap_columns = divisor(p.S);
   g.m = static_cast<int>(p.R * p.S * p.group_inputs());

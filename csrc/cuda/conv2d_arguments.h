@@ -51,7 +51,7 @@ struct CorrelationAxis {
   int first, start, taps;
   int64_t weights;  // elements to the weights of tap 0
   Divisor tap;      // into taps
-  PixelDivisor count;
+  WideDivisor count;
 };
 constexpr int kMaxPhases = 8;  // of an axis, in one launch
 
@@ -91,6 +91,11 @@ __device__ __forceinline__ CorrelationTile correlation_tile(const Correlation& g
   return {static_cast<int>(phase / phases), static_cast<int>(phase % phases),
           static_cast<int>(batch % groups) + g.first_group,
           static_cast<int>(block % tiles) * kTileN, int64_t{block / tiles} * kTileM};
+}
+
+// Rows that the result has in the tile's phase.
+__device__ __forceinline__ int64_t pixels_of(const Correlation& g, const CorrelationTile& tile) {
+  return g.N * g.rows[tile.row_phase].count.value * g.columns[tile.column_phase].count.value;
 }
 
 // Row m of the result: image n, output (i, j) of the phase.
@@ -141,7 +146,7 @@ struct WeightGradient {
   const void* x;
   void* out;  // dw, or the first of its parts
   WindowAxis h, w;
-  PixelDivisor rows, columns;     // of dy
+  WideDivisor rows, columns;      // of dy
   Divisor channels, tap_columns;  // into m = (r, s, channel)
   int m, n, tiles_n;              // of a group
   int64_t C, K, pixels, pixels_per_part, part_size;

@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 4)
 // is `slots` pixels of `lanes` vectors of channels.
 struct DepthwiseWeightArguments {
   WindowAxis h, w;
-  PixelDivisor rows, columns;  // of dy
+  WideDivisor rows, columns;  // of dy
   Divisor strips, multiplier;
   int lanes;  // a power of two
   int64_t C, K, vectors, pixels, pixels_per_part;
@@ -259,7 +259,7 @@ void depthwise_backward_weight(const Conv2dParams& p, const T* x, const T* dy, T
   const bool wide = is_wide_depthwise<T>(p, {x, dy, dw});
   DepthwiseWeightArguments g;
   g.h = rows_of(p), g.w = columns_of(p);
-  g.rows = PixelDivisor(p.P), g.columns = PixelDivisor(p.Q);
+  g.rows = WideDivisor(p.P), g.columns = WideDivisor(p.Q);
   g.multiplier = Divisor(static_cast<uint32_t>(p.group_outputs()));
   g.C = p.C, g.K = p.K;
   g.vectors = wide ? p.K / kWidth : p.K;

@@ -96,8 +96,7 @@ __device__ __forceinline__ void store_correlation(const Correlation& g,
   constexpr int kGroup = Shape::kGroup;
   const CorrelationTile tile =
       correlation_tile<Shape::kTileM, Shape::kTileN>(g, anew(blockIdx.x), anew(blockIdx.z));
-  const int64_t pixels =
-      g.N * g.rows[tile.row_phase].count.value * g.columns[tile.column_phase].count.value;
+  const int64_t pixels = pixels_of(g, tile);
   const int thread = static_cast<int>(anew(threadIdx.x));
   const int first_row = Shape::first_row(thread);
   const int first_column = tile.n + Shape::first_column(thread);
@@ -125,7 +124,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
     const CorrelationTile tile =
         correlation_tile<Shape::kTileM, Shape::kTileN>(g, blockIdx.x, blockIdx.z);
     const CorrelationAxis &rows = g.rows[tile.row_phase], &columns = g.columns[tile.column_phase];
-    const int64_t pixels = g.N * rows.count.value * columns.count.value;
+    const int64_t pixels = pixels_of(g, tile);
     if (tile.m >= pixels) return;  // the whole block: other phases have more pixels
     const int depth = rows.taps * columns.taps * g.inputs;
     const int k_begin = static_cast<int>(blockIdx.y) * g.k_per_part;

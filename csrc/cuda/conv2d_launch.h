@@ -59,7 +59,7 @@ void launch_correlation(CorrelationKernel kernel, const Conv2dTile& tile, Correl
   const int parts = split_correlation(g, p.tiles(g, tile.m, tile.n), tile.depth);
   const DeviceScratch<Sum> scratch(parts == 1 ? 0 : parts * g.part_size);
   Y* const y = static_cast<Y*>(g.y);
-  const PartialEpilogue<Y> epilogue{static_cast<const Y*>(g.bias), PixelDivisor(g.y_pixel), g.relu};
+  const PartialEpilogue<Y> epilogue{static_cast<const Y*>(g.bias), WideDivisor(g.y_pixel), g.relu};
   if (parts > 1) {
     g.y = scratch.get(), g.bias = nullptr, g.relu = false, g.y_is_sum = true;
     g.y_alignment = row_alignment(g.y, g.outputs * static_cast<int64_t>(sizeof(Sum)));

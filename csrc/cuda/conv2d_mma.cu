@@ -15,26 +15,25 @@ __device__ __forceinline__ WindowStep* steps_behind(unsigned char* ring) {
   return reinterpret_cast<WindowStep*>(ring + Shape::kSharedBytes);
 }
 
-template <class Y, class Shape>
-__device__ __forceinline__ void store_rows(const Correlation& g, const CorrelationTile& tile,
-                                           const float (&sums)[Shape::kRows][Shape::kColumns][4]) {
-  const int64_t pixels =
-      g.N * g.rows[tile.row_phase].count.value * g.columns[tile.column_phase].count.value;
-  const int thread = static_cast<int>(anew(threadIdx.x)), lane = thread % gpu::kWarp;
-  const int64_t row = tile.m + Shape::first_row(thread) + lane / 4;
-  const int column = tile.n + Shape::first_column(thread) + lane % 4 * 2;
-  auto epilogue = correlation_epilogue<Y, float>(g, tile.group);
-  UNROLL for (int i = 0; i < Shape::kRows; i++) {
-    UNROLL for (int h = 0; h < 2; h++) {
-      const int64_t m = row + i * 16 + h * 8;
-      if (m >= pixels) break;
-      epilogue.c = static_cast<Y*>(g.y) + blockIdx.y * g.part_size + output_offset(g, tile, m);
-      UNROLL for (int j = 0; j < Shape::kColumns; j++) {
-        const float pair[2] = {sums[i][j][2 * h], sums[i][j][2 * h + 1]};
-        epilogue.store(0, column + j * 8, pair);
-      }
-    }
+// Rows of y, whose places the block has found.
+template <class Y>
+struct OutputRows {
+  Y* y;
+  const int64_t* places;
+  __device__ __forceinline__ Y* operator()(int row) const {
+    return places[row] < 0 ? nullptr : y + places[row];
   }
+};
+
+template <class Y, class Shape>
+__device__ __forceinline__ void write_rows(const WarpRows<Shape::kWarpTile>& staged,
+                                           const Correlation& g, const CorrelationTile& tile,
+                                           const int64_t* places) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const OutputRows<Y> rows{static_cast<Y*>(g.y) + blockIdx.y * g.part_size,
+                           places + Shape::first_row(thread)};
+  staged.write(correlation_epilogue<Y, float>(g, tile.group), rows, Shape::kWarpTile,
+               tile.n + Shape::first_column(thread));
 }
 
 // Shape's B is contiguous along k where the weights are read as (r, s, filter) x channels.
@@ -48,8 +47,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
   {
     const CorrelationTile tile = correlation_tile<kTile, kTile>(g, blockIdx.x, blockIdx.z);
     const CorrelationAxis &rows = g.rows[tile.row_phase], &columns = g.columns[tile.column_phase];
-    // The whole block: other phases have more pixels.
-    if (tile.m >= g.N * rows.count.value * columns.count.value) return;
+    if (tile.m >= pixels_of(g, tile)) return;  // the whole block: other phases have more pixels
     const int depth = rows.taps * columns.taps * g.inputs;
     const int k_begin = static_cast<int>(blockIdx.y) * g.k_per_part;
     const int k_end = depth - k_begin < g.k_per_part ? depth : k_begin + g.k_per_part;
@@ -73,10 +71,15 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
   }
   const CorrelationTile tile =
       correlation_tile<kTile, kTile>(g, anew(blockIdx.x), anew(blockIdx.z));
+  // Nobody needs the windows any more.
+  int64_t* const places = reinterpret_cast<int64_t*>(steps_behind<Shape>(ring));
+  for (int i = static_cast<int>(threadIdx.x); i < kTile; i += kThreads)
+    places[i] = tile.m + i < pixels_of(g, tile) ? output_offset(g, tile, tile.m + i) : -1;
+  const auto staged = mma_stage<Shape>(ring, sums);
   if (!Shape::TileA::kHalf || g.y_is_sum)
-    store_rows<float, Shape>(g, tile, sums);
+    write_rows<float, Shape>(staged, g, tile, places);
   else
-    store_rows<Stored, Shape>(g, tile, sums);
+    write_rows<Stored, Shape>(staged, g, tile, places);
 }
 
 // Tiles along x, parts of the pixels along y.
@@ -104,10 +107,11 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
   const unsigned block = anew(blockIdx.x);
   const TileOrigin origin{static_cast<int>(block / tiles_n) * kTile,
                           static_cast<int>(block % tiles_n) * kTile};
+  const auto staged = mma_stage<Shape>(ring, sums);
   if (!Shape::TileA::kHalf || g.out_is_sum)
-    mma_store<Shape>(gradient_epilogue<float, float>(g, blockIdx.y, 0), origin, sums);
+    mma_write<Shape>(staged, gradient_epilogue<float, float>(g, blockIdx.y, 0), origin);
   else
-    mma_store<Shape>(gradient_epilogue<Stored, float>(g, blockIdx.y, 0), origin, sums);
+    mma_write<Shape>(staged, gradient_epilogue<Stored, float>(g, blockIdx.y, 0), origin);
 }
 
 template <class Shape>

@@ -16,7 +16,7 @@ constexpr int kPartialSlices = kPartialThreads / kPartialElements;
 template <class T>
 struct PartialEpilogue {
   const T* bias = nullptr;
-  PixelDivisor columns;
+  WideDivisor columns;
   bool relu = false;
 };
 
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kPartialThreads)
   UNROLL for (int k = 1; k < kPartialSlices; k++) sum += of_slice[k][lane];
   if (epilogue.bias != nullptr)
     sum += static_cast<T>(epilogue.bias[i - epilogue.columns.quotient(i) * epilogue.columns.value]);
-  out[i] = stored<Out>(epilogue.relu ? Math::max(T(0), sum) : sum);
+  out[i] = static_cast<Out>(epilogue.relu ? Math::max(T(0), sum) : sum);
 }
 
 // How many blocks share a sum of `terms`: so many that `blocks` such sums become `wanted` blocks,

@@ -139,9 +139,15 @@ inline uint64_t bits_of_number(const Operand& operand) {
   return bits;
 }
 
-template <class Functor, class Stored, class Result>
-void launch_elementwise(const Operand* operands) {
-  constexpr int kArity = Functor::kArity;
+template <int kArity>
+using ElementwiseKernel = void (*)(ElementwiseArguments<kArity>);
+
+// Kernels are told apart by their addresses and the bytes of their elements alone: compiled anew
+// for every one of them, this function would take longer to compile than the kernels.
+template <int kArity>
+__attribute__((noinline)) void launch_elementwise(ElementwiseKernel<kArity> kernel,
+                                                  size_t stored_bytes, size_t result_bytes,
+                                                  const Operand* operands) {
   Loop loop;
   if constexpr (kArity == 1)
     loop = make_loop({&operands[0], &operands[1]});
@@ -156,20 +162,21 @@ void launch_elementwise(const Operand* operands) {
     a.inputs[k].number = operands[k].on_host ? bits_of_number(operands[k]) : 0;
     vectorised &= a.inputs[k].access != Access::strided;
   }
+  const auto stored = static_cast<int64_t>(stored_bytes);
+  const auto result = static_cast<int64_t>(result_bytes);
+  const auto width = static_cast<uint32_t>(16 / stored_bytes);
   for (const Piece<kArity + 1>& piece : pieces_of<kArity + 1>(loop)) {
     a.loop = piece.loop;
     a.count = piece.count;
-    a.output = operands[kArity].as<Result>() + piece.base[kArity];
+    a.output = operands[kArity].as<char>() + piece.base[kArity] * result;
     a.vectorised = vectorised && is_aligned(a.output);
     for (int k = 0; k < kArity; k++) {
-      a.inputs[k].data = operands[k].as<Stored>() + piece.base[k];
+      a.inputs[k].data = operands[k].as<char>() + piece.base[k] * stored;
       if (a.inputs[k].access == Access::dense) a.vectorised &= is_aligned(a.inputs[k].data);
     }
-    constexpr uint32_t kWidth = kVectorWidth<Stored>;
-    const uint32_t threads = a.vectorised ? a.count / kWidth + a.count % kWidth : a.count;
-    gpu::launch(elementwise_kernel<Functor, Stored, Result>,
-                dim3(blocks_for(threads, kElementwiseThreads)), dim3(kElementwiseThreads), 0,
-                stream(), a);
+    const uint32_t threads = a.vectorised ? a.count / width + a.count % width : a.count;
+    gpu::launch(kernel, dim3(blocks_for(threads, kElementwiseThreads)), dim3(kElementwiseThreads),
+                0, stream(), a);
   }
 }
 
@@ -178,7 +185,9 @@ void launch_elementwise(const Operand* operands) {
 template <class Functor, class Stored>
 void run_elementwise(const void*, const Operand* operands) {
   using Types = ElementwiseTypes<Functor, Stored>;
-  launch_elementwise<Functor, typename Types::Kept, typename Types::Result>(operands);
+  using Result = typename Types::Result;
+  launch_elementwise<Functor::kArity>(&elementwise_kernel<Functor, typename Types::Kept, Result>,
+                                      sizeof(Stored), sizeof(Result), operands);
 }
 
 template <class Functor, class Stored>

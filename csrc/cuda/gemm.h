@@ -70,18 +70,6 @@ __device__ __forceinline__ TileOrigin tile_origin(unsigned tile, int tiles_m, in
           static_cast<int>(within / rows) * tile_columns};
 }
 
-// As stored, rounded to nearest even.
-template <class C, class Sum>
-__device__ __forceinline__ C stored(Sum sum) {
-  if constexpr (std::is_same_v<C, BFloat16> || std::is_same_v<C, Float16>) {
-    C value;
-    value.bits = std::is_same_v<C, BFloat16> ? ptx::bf16_bits(sum) : ptx::f16_bits(sum);
-    return value;
-  } else {
-    return static_cast<C>(sum);
-  }
-}
-
 // What happens to sums on their way to memory; C is the type there.
 template <class C, class Sum>
 struct Epilogue {
@@ -100,21 +88,24 @@ struct Epilogue {
   // kCount neighbours of a row; those outside of the matrix are left out.
   template <int kCount>
   __device__ __forceinline__ void store(int row, int column, const Sum (&sums)[kCount]) const {
-    if (row >= m) return;
-    C* const at = c + row * row_stride + column;
+    if (row < m) store_row(c + row * row_stride, column, sums);
+  }
+  template <int kCount>
+  __device__ __forceinline__ void store_row(C* row, int column, const Sum (&sums)[kCount]) const {
+    C* const at = row + column;
     constexpr int kBytes = kCount * static_cast<int>(sizeof(C));
     if constexpr (kBytes == 4 || kBytes == 8 || kBytes == 16) {
       if (alignment >= kBytes && column + kCount <= n) {
         gpu::Vector<C, kCount> old, v;
         if (accumulate) old = gpu::load_vec<gpu::Vector<C, kCount>>(at);
         UNROLL for (int i = 0; i < kCount; i++) v[i] =
-            stored<C>(finish(sums[i], &old[i], column + i));
+            static_cast<C>(finish(sums[i], &old[i], column + i));
         gpu::store_vec(at, v);
         return;
       }
     }
     UNROLL for (int i = 0; i < kCount; i++) {
-      if (column + i < n) at[i] = stored<C>(finish(sums[i], at + i, column + i));
+      if (column + i < n) at[i] = static_cast<C>(finish(sums[i], at + i, column + i));
     }
   }
 };

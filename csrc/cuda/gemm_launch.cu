@@ -135,7 +135,7 @@ __global__ void __launch_bounds__(kThreads)
   C* const c = static_cast<C*>(g.c) + at[2] + row * g.c_row_stride + column * g.c_column_stride;
   if (g.accumulate) sum += static_cast<Sum>(*c);
   if (g.bias != nullptr) sum += static_cast<Sum>(static_cast<const C*>(g.bias)[column]);
-  *c = stored<C>(g.relu && sum < Sum(0) ? Sum(0) : sum);  // NaN stays NaN
+  *c = static_cast<C>(g.relu && sum < Sum(0) ? Sum(0) : sum);  // NaN stays NaN
 }
 
 template <class C, class Sum>

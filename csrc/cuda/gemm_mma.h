@@ -212,7 +212,8 @@ struct MmaFragments {
   }
 };
 
-// sums += a[., k_begin..k_end] * b[k_begin..k_end, .]; `ring` has Shape::kSharedBytes.
+// sums += a[., k_begin..k_end] * b[k_begin..k_end, .]; `ring` has Shape::kSharedBytes. The first
+// turns of the loop only fetch: written out before it, fetching would be most of the kernel's code.
 template <class Shape, class LoaderA, class LoaderB>
 __device__ __forceinline__ void mma_main_loop(const LoaderA& a, const LoaderB& b, int k_begin,
                                               int k_end, unsigned char* ring,
@@ -221,24 +222,23 @@ __device__ __forceinline__ void mma_main_loop(const LoaderA& a, const LoaderB& b
   constexpr int kStep = Shape::TileA::kStep, kSteps = kDepth / kStep;
   const int thread = static_cast<int>(threadIdx.x);
   const int row = Shape::first_row(thread), column = Shape::first_column(thread);
-  UNROLL for (int s = 0; s < kStages - 1; s++) {
-    if (k_begin + s * kDepth < k_end) {
-      a.fetch(ring + s * Shape::kStageBytes, k_begin + s * kDepth);
-      b.fetch(ring + s * Shape::kStageBytes + Shape::TileA::kBytes, k_begin + s * kDepth);
+  int reading = 1, writing = 0;
+  _Pragma("unroll 1") for (int next = k_begin; next < k_end + (kStages - 1) * kDepth;
+                           next += kDepth) {
+    const bool filled = next >= k_begin + (kStages - 1) * kDepth;
+    if (filled) {
+      ptx::cp_async_wait<kStages - 2>();
+      __syncthreads();  // the step has arrived for all, and all are done with the one before
     }
-    ptx::cp_async_commit();
-  }
-  int reading = 0, writing = kStages - 1;
-  for (int k = k_begin; k < k_end; k += kDepth) {
-    ptx::cp_async_wait<kStages - 2>();
-    __syncthreads();  // the step has arrived for all, and all are done with the one before
-    const int next = k + (kStages - 1) * kDepth;
     if (next < k_end) {
       a.fetch(ring + writing * Shape::kStageBytes, next);
       b.fetch(ring + writing * Shape::kStageBytes + Shape::TileA::kBytes, next);
     }
     ptx::cp_async_commit();
     const unsigned char* const stage = ring + reading * Shape::kStageBytes;
+    reading = reading + 1 == kStages ? 0 : reading + 1;
+    writing = writing + 1 == kStages ? 0 : writing + 1;
+    if (!filled) continue;
     if constexpr (Shape::TileA::kHalf) {
       // The next fragments are loaded while these are multiplied.
       MmaFragments<Shape> fragments[2];
@@ -255,26 +255,87 @@ __device__ __forceinline__ void mma_main_loop(const LoaderA& a, const LoaderB& b
         fragments.multiply(sums);
       }
     }
-    reading = reading + 1 == kStages ? 0 : reading + 1;
-    writing = writing + 1 == kStages ? 0 : writing + 1;
   }
 }
 
-template <class Shape, class C>
-__device__ __forceinline__ void mma_store(const Epilogue<C, float>& epilogue,
-                                          const TileOrigin& origin,
-                                          const float (&sums)[Shape::kRows][Shape::kColumns][4]) {
-  const int thread = static_cast<int>(anew(threadIdx.x)), lane = thread % gpu::kWarp;
-  const int row = origin.row + Shape::first_row(thread) + lane / 4;
-  const int column = origin.column + Shape::first_column(thread) + lane % 4 * 2;
-  UNROLL for (int i = 0; i < Shape::kRows; i++) {
-    UNROLL for (int j = 0; j < Shape::kColumns; j++) {
-      UNROLL for (int h = 0; h < 2; h++) {
-        const float pair[2] = {sums[i][j][2 * h], sums[i][j][2 * h + 1]};
-        epilogue.store(row + i * 16 + h * 8, column + j * 8, pair);
+// A warp's sums on their way to memory: rows of floats in shared memory. Fragments give a lane
+// pairs of columns of several rows; read back as whole rows, whole sectors are written, by a short
+// loop instead of a store for every pair. Units of 16 bytes are permuted as TMA would do it,
+// against bank conflicts.
+template <int kColumns>
+struct WarpRows {
+  static constexpr int kRowBytes = kColumns * 4, kLanes = kColumns / 4;  // kLanes: of a row
+  unsigned char* rows;
+
+  __device__ __forceinline__ unsigned char* at(int row, int column) const {
+    return rows + row * kRowBytes + (column / 4 ^ row % 4 * 2) * kUnit + column % 4 * 4;
+  }
+  __device__ __forceinline__ void put(int row, int column, float first, float second) const {
+    gpu::store_vec(at(row, column), gpu::Vector<float, 2>{{first, second}});
+  }
+
+  // `row_of(row)` is the address of a row's column 0 in memory, null where there is no such row.
+  template <class C, class RowOf>
+  __device__ __forceinline__ void write(const Epilogue<C, float>& epilogue, const RowOf& row_of,
+                                        int count, int column) const {
+    const int lane = static_cast<int>(threadIdx.x) % gpu::kWarp;
+    if (epilogue.alignment >= 4 * static_cast<int>(sizeof(C))) {
+      _Pragma("unroll 1") for (int row = lane / kLanes; row < count; row += gpu::kWarp / kLanes) {
+        const int first = lane % kLanes * 4;
+        const auto four = gpu::load_vec<gpu::Vector<float, 4>>(at(row, first));
+        if (C* const to = row_of(row); to != nullptr)
+          epilogue.store_row(to, column + first, four.values);
+      }
+      return;
+    }
+    _Pragma("unroll 1") for (int row = 0; row < count; row++) {
+      C* const to = row_of(row);
+      if (to == nullptr) continue;
+      _Pragma("unroll 1") for (int first = lane; first < kColumns; first += gpu::kWarp) {
+        const float one[1] = {*reinterpret_cast<const float*>(at(row, first))};
+        epilogue.store_row(to, column + first, one);
       }
     }
   }
+};
+
+// Rows `first`, first + 1, ... of a matrix.
+template <class C>
+struct MatrixRows {
+  const Epilogue<C, float>& epilogue;
+  int first;
+  __device__ __forceinline__ C* operator()(int row) const {
+    row += first;
+    return row < epilogue.m ? epilogue.c + row * epilogue.row_stride : nullptr;
+  }
+};
+
+// The sums of the block's warps to the ring, which all threads are done with.
+template <class Shape>
+__device__ __forceinline__ WarpRows<Shape::kWarpTile> mma_stage(
+    unsigned char* ring, const float (&sums)[Shape::kRows][Shape::kColumns][4]) {
+  constexpr int kWarpBytes = Shape::kWarpTile * Shape::kWarpTile * 4;
+  static_assert(Shape::kThreads / gpu::kWarp * kWarpBytes <= Shape::kSharedBytes);
+  const int thread = static_cast<int>(anew(threadIdx.x)), lane = thread % gpu::kWarp;
+  const WarpRows<Shape::kWarpTile> staged{ring + thread / gpu::kWarp * kWarpBytes};
+  __syncthreads();
+  UNROLL for (int i = 0; i < Shape::kRows; i++) {
+    UNROLL for (int j = 0; j < Shape::kColumns; j++) {
+      UNROLL for (int h = 0; h < 2; h++) staged.put(lane / 4 + i * 16 + h * 8, lane % 4 * 2 + j * 8,
+                                                    sums[i][j][2 * h], sums[i][j][2 * h + 1]);
+    }
+  }
+  __syncwarp();
+  return staged;
+}
+
+template <class Shape, class C>
+__device__ __forceinline__ void mma_write(const WarpRows<Shape::kWarpTile>& staged,
+                                          const Epilogue<C, float>& epilogue,
+                                          const TileOrigin& origin) {
+  const int thread = static_cast<int>(threadIdx.x);
+  const MatrixRows<C> rows{epilogue, origin.row + Shape::first_row(thread)};
+  staged.write(epilogue, rows, Shape::kWarpTile, origin.column + Shape::first_column(thread));
 }
 
 }  // namespace weft::WEFT_GPU

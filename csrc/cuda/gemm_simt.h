@@ -166,7 +166,8 @@ __device__ __forceinline__ void simt_multiply(const Sum* a, const Sum* b,
   }
 }
 
-// sums += a[., k_begin..k_end] * b[k_begin..k_end, .]
+// sums += a[., k_begin..k_end] * b[k_begin..k_end, .]. The first turn of the loop only fetches:
+// written out before it, fetching would be half of the kernel's code.
 template <class Shape, class LoaderA, class LoaderB>
 __device__ __forceinline__ void simt_main_loop(
     const LoaderA& a, const LoaderB& b, int k_begin, int k_end,
@@ -180,24 +181,19 @@ __device__ __forceinline__ void simt_main_loop(
 
   typename LoaderA::Values next_a{};
   typename LoaderB::Values next_b{};
-  if (k_begin < k_end) {
-    a.fetch(k_begin, next_a);
-    b.fetch(k_begin, next_b);
-    a.put(next_a, shared_a[0]);
-    b.put(next_b, shared_b[0]);
-  }
-  __syncthreads();
-  int buffer = 0;
-  for (int k = k_begin; k < k_end; k += Shape::kDepth, buffer ^= 1) {
+  int buffer = 1;
+  for (int k = k_begin - Shape::kDepth; k < k_end; k += Shape::kDepth, buffer ^= 1) {
     const bool more = k + Shape::kDepth < k_end;
     if (more) {
       a.fetch(k + Shape::kDepth, next_a);
       b.fetch(k + Shape::kDepth, next_b);
     }
-    _Pragma("unroll 1") for (int part = 0; part < Shape::kDepth; part += Shape::kUnroll) {
-      UNROLL for (int i = 0; i < Shape::kUnroll; i++)
-          simt_multiply<Shape>(&shared_a[buffer][TileA::index(part + i, row)],
-                               &shared_b[buffer][TileB::index(part + i, column)], sums);
+    if (k >= k_begin) {
+      _Pragma("unroll 1") for (int part = 0; part < Shape::kDepth; part += Shape::kUnroll) {
+        UNROLL for (int i = 0; i < Shape::kUnroll; i++)
+            simt_multiply<Shape>(&shared_a[buffer][TileA::index(part + i, row)],
+                                 &shared_b[buffer][TileB::index(part + i, column)], sums);
+      }
     }
     if (more) {
       a.put(next_a, shared_a[buffer ^ 1]);

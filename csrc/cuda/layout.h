@@ -31,6 +31,33 @@ struct Divisor {
   }
 };
 
+// Division of numbers below 2^63 that seldom need more than 31 bits, such as those of pixels; the
+// branch is the same for whole warps and keeps a product of 64 bits out of most of them.
+struct WideDivisor {
+  Divisor narrow;
+  int64_t value = 1;
+  uint64_t reciprocal = ~uint64_t{0};  // of 2^64, rounded down
+
+  WideDivisor() = default;
+  explicit WideDivisor(int64_t d) : value(d < 1 ? 1 : d) {
+    constexpr int64_t kBeyond = int64_t{1} << 31;  // all quotients are 0
+    narrow = Divisor(static_cast<uint32_t>(value < kBeyond ? value : kBeyond));
+    if (value > 1)
+      reciprocal = static_cast<uint64_t>((static_cast<unsigned __int128>(1) << 64) /
+                                         static_cast<uint64_t>(value));
+  }
+  __host__ __device__ int64_t quotient(int64_t n) const {
+    if (n >> 31 == 0) return narrow.quotient(static_cast<uint32_t>(n));
+#if defined(__CUDA_ARCH__)
+    const auto estimate = static_cast<int64_t>(__umul64hi(static_cast<uint64_t>(n), reciprocal));
+#else
+    const auto estimate = static_cast<int64_t>(
+        static_cast<unsigned __int128>(static_cast<uint64_t>(n)) * reciprocal >> 64);
+#endif
+    return estimate + (n - estimate * value >= value ? 1 : 0);  // at most one too small
+  }
+};
+
 // A Loop (core/iteration.h) of at most 2^31 - 1 elements; the last operand is the output.
 template <int kOperands>
 struct DeviceLoop {

@@ -28,10 +28,11 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
   g.batch.offsets(g.first_product + anew(blockIdx.z), at);
   const TileOrigin origin =
       tile_origin(anew(blockIdx.x), g.tiles_m, g.tiles_n, Shape::kTile, Shape::kTile);
+  const auto staged = mma_stage<Shape>(ring, sums);
   if (!Shape::TileA::kHalf || g.c_is_sum)
-    mma_store<Shape>(epilogue_of<float, float>(g, at[2], blockIdx.y), origin, sums);
+    mma_write<Shape>(staged, epilogue_of<float, float>(g, at[2], blockIdx.y), origin);
   else
-    mma_store<Shape>(epilogue_of<Stored, float>(g, at[2], blockIdx.y), origin, sums);
+    mma_write<Shape>(staged, epilogue_of<Stored, float>(g, at[2], blockIdx.y), origin);
 }
 
 template <class Shape, int kBlocksPerSm>

@@ -38,7 +38,7 @@ __device__ inline void store_as(const VectorArguments& g, int64_t offset, int64_
   if (g.accumulate) sum += static_cast<Sum>(*c);
   if (g.bias != nullptr)
     sum += static_cast<Sum>(static_cast<const C*>(g.bias)[row * g.bias_stride]);
-  *c = stored<C>(g.relu && sum < Sum(0) ? Sum(0) : sum);  // NaN stays NaN
+  *c = static_cast<C>(g.relu && sum < Sum(0) ? Sum(0) : sum);  // NaN stays NaN
 }
 
 template <class T>

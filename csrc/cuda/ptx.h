@@ -29,6 +29,10 @@ struct Tf32 {
   uint32_t bits;  // a float; the tensor core ignores the low 13 bits
 };
 
+WEFT_PTX uint16_t bf16_bits(float x) { return BFloat16::from_float(x); }
+WEFT_PTX uint16_t f16_bits(float x) { return Float16::from_float(x); }
+WEFT_PTX float f16_to_float(uint16_t bits) { return Float16::to_float(bits); }
+
 #ifdef __CUDACC__
 
 WEFT_PTX uint32_t shared_address(const void* pointer) {
@@ -47,21 +51,6 @@ WEFT_PTX uint32_t pack_f16(float low, float high) {
   uint32_t packed;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
   return packed;
-}
-WEFT_PTX uint16_t bf16_bits(float x) {
-  uint16_t bits;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-  return bits;
-}
-WEFT_PTX uint16_t f16_bits(float x) {
-  uint16_t bits;
-  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-  return bits;
-}
-WEFT_PTX float f16_to_float(uint16_t bits) {
-  float x;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
-  return x;
 }
 WEFT_PTX uint32_t tf32_bits(float x) {
   uint32_t bits;
@@ -163,9 +152,6 @@ WEFT_PTX void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b
 
 using simulator::shared_address;
 
-WEFT_PTX uint16_t bf16_bits(float x) { return BFloat16::from_float(x); }
-WEFT_PTX uint16_t f16_bits(float x) { return Float16::from_float(x); }
-WEFT_PTX float f16_to_float(uint16_t bits) { return Float16::to_float(bits); }
 WEFT_PTX uint32_t pack_bf16(float low, float high) {
   return bf16_bits(low) | static_cast<uint32_t>(bf16_bits(high)) << 16;
 }

@@ -31,22 +31,6 @@ inline constexpr int kReduceWarps = kReduceThreads / 32;
 // Eight blocks for each of an H200's 132 multiprocessors fill it; beyond that nothing is cut.
 inline constexpr int64_t kReduceBlocks = 1056;
 
-// Divisor for numbers below 2^63.
-struct WideDivisor {
-  uint64_t multiplier = 0;
-  uint32_t shift = 0;
-
-  WideDivisor() = default;
-  explicit WideDivisor(uint64_t d) : shift(static_cast<uint32_t>(std::bit_width(d - 1))) {
-    using Wide = unsigned __int128;
-    multiplier = static_cast<uint64_t>(((Wide{1} << 64) * ((Wide{1} << shift) - d)) / d + 1);
-  }
-  __device__ int64_t quotient(int64_t n) const {
-    const auto bits = static_cast<uint64_t>(n);
-    return static_cast<int64_t>((__umul64hi(bits, multiplier) + bits) >> shift);
-  }
-};
-
 // An AxisGroup as a kernel parameter.
 struct DeviceAxes {
   struct Offsets {
@@ -54,23 +38,16 @@ struct DeviceAxes {
   };
 
   int ndim;
-  bool wide;  // too many places for 32-bit numbers
-  Divisor divisors[kMaxDims];
-  WideDivisor wide_divisors[kMaxDims];
-  int64_t shape[kMaxDims], x[kMaxDims], y[kMaxDims];
+  WideDivisor shape[kMaxDims];
+  int64_t x[kMaxDims], y[kMaxDims];
 
   // With `width` neighbours along the inner axis counted as one.
-  explicit DeviceAxes(const AxisGroup& group, int64_t width = 1)
-      : ndim(group.ndim), wide(group.size() > kMaxLaunchElements) {
+  explicit DeviceAxes(const AxisGroup& group, int64_t width = 1) : ndim(group.ndim) {
     for (int axis = 0; axis < ndim; axis++) {
       const bool inner = axis == ndim - 1;
-      shape[axis] = inner ? group.shape[axis] / width : group.shape[axis];
+      shape[axis] = WideDivisor(inner ? group.shape[axis] / width : group.shape[axis]);
       x[axis] = inner ? group.x[axis] * width : group.x[axis];
       y[axis] = group.y[axis];
-      if (wide)
-        wide_divisors[axis] = WideDivisor(static_cast<uint64_t>(shape[axis]));
-      else
-        divisors[axis] = Divisor(static_cast<uint32_t>(shape[axis]));
     }
   }
 
@@ -79,9 +56,8 @@ struct DeviceAxes {
     // Not unrolled: it stands in each kernel a dozen times, and mostly does nothing.
 #pragma unroll 1
     for (int axis = ndim - 1; axis > 0; axis--) {
-      const int64_t rest = wide ? wide_divisors[axis].quotient(i)
-                                : int64_t{divisors[axis].quotient(static_cast<uint32_t>(i))};
-      const int64_t index = i - rest * shape[axis];
+      const int64_t rest = shape[axis].quotient(i);
+      const int64_t index = i - rest * shape[axis].value;
       at.x += index * x[axis];
       at.y += index * y[axis];
       i = rest;
@@ -91,17 +67,20 @@ struct DeviceAxes {
   __device__ int64_t x_offset(int64_t i) const { return ndim == 1 ? i * x[0] : offsets(i).x; }
 };
 
-template <class Op>
-struct ReduceArguments {
-  Op op;
-  const typename Op::In* x;
-  typename Op::Acc* partial;  // gridDim.y parts of every output, or null where nothing is cut
-  DeviceAxes kept, reduced;   // `reduced` counts units: single elements, or vectors of 16 bytes
+struct ReduceLayout {
+  DeviceAxes kept, reduced;  // `reduced` counts units: single elements, or vectors of 16 bytes
   int64_t outputs;
   int64_t units, part_units;
   int64_t tail;  // elements after the last whole unit
   int team;      // rows: threads per output; columns: outputs per block; a power of two
   bool vectorised;
+};
+
+template <class Op>
+struct ReduceArguments : ReduceLayout {
+  Op op;
+  const typename Op::In* x;
+  typename Op::Acc* partial;  // gridDim.y parts of every output, or null where nothing is cut
 };
 
 // What an Op without a context derives from.
@@ -316,18 +295,17 @@ inline ReduceShape shape_of_columns(int64_t outputs, int64_t units, int units_at
   return s;
 }
 
-// Rows of 16-byte vectors: everything but the last few elements of a row starts at a multiple.
-template <class T>
-bool rows_are_vectors(const ReductionPlan& plan, const T* x) {
-  constexpr int64_t kLength = kVectorLength<T>;
+// Rows of 16-byte vectors of `length` elements: everything but the last few of a row starts at a
+// multiple.
+inline bool rows_are_vectors(const ReductionPlan& plan, int64_t length, const void* x) {
   const AxisGroup &kept = plan.kept, &reduced = plan.reduced;
-  if (reduced.x_step() != 1 || reduced.inner() < kLength) return false;
+  if (reduced.x_step() != 1 || reduced.inner() < length) return false;
   if (reinterpret_cast<uintptr_t>(x) % 16 != 0) return false;
-  if (reduced.ndim > 1 && reduced.inner() % kLength != 0) return false;
+  if (reduced.ndim > 1 && reduced.inner() % length != 0) return false;
   for (int axis = 0; axis + 1 < reduced.ndim; axis++)
-    if (reduced.x[axis] % kLength != 0) return false;
+    if (reduced.x[axis] % length != 0) return false;
   for (int axis = 0; axis < kept.ndim; axis++)
-    if (kept.shape[axis] > 1 && kept.x[axis] % kLength != 0) return false;
+    if (kept.shape[axis] > 1 && kept.x[axis] % length != 0) return false;
   return true;
 }
 
@@ -337,34 +315,43 @@ inline bool columns_are_closer(const ReductionPlan& plan) {
   return plan.kept.inner() > 1 && step != 0 && step < plan.reduced.x_step();
 }
 
+// All of a reduction but the Op: what is computed once for all of them in the compiler, too.
+struct ReduceLaunch {
+  ReduceLayout layout;
+  ReduceShape shape;
+  bool columns;
+};
+__attribute__((noinline)) inline ReduceLaunch reduce_launch(const ReductionPlan& plan,
+                                                            const void* x, int64_t length,
+                                                            int vectors_at_once,
+                                                            int singles_at_once) {
+  const bool columns = columns_are_closer(plan);
+  const bool vectorised = !columns && rows_are_vectors(plan, length, x);
+  const int64_t width = vectorised ? length : 1;
+  const int64_t outputs = plan.kept.size(), n = plan.reduced.size(), units = n / width;
+  const ReduceShape s =
+      columns ? shape_of_columns(outputs, units, singles_at_once)
+              : shape_of_rows(outputs, units, vectorised ? vectors_at_once : singles_at_once);
+  return {{DeviceAxes(plan.kept), DeviceAxes(plan.reduced, width), outputs, units, s.part_units,
+           n - units * width, s.team, vectorised},
+          s,
+          columns};
+}
+
 template <class Op>
 void reduce(const Op& op, const ReductionPlan& plan, const typename Op::In* x) {
   using T = typename Op::In;
   x += plan.x_offset;
-  const bool columns = columns_are_closer(plan);
-  const bool vectorised = !columns && rows_are_vectors(plan, x);
   constexpr int kLength = kVectorLength<T>;
-  const int64_t width = vectorised ? kLength : 1;
-  const int64_t outputs = plan.kept.size(), n = plan.reduced.size(), units = n / width;
-  const ReduceShape s =
-      columns ? shape_of_columns(outputs, units, kUnitsAtOnce<T, 1>)
-              : shape_of_rows(outputs, units,
-                              vectorised ? kUnitsAtOnce<T, kLength> : kUnitsAtOnce<T, 1>);
+  const ReduceLaunch launch =
+      reduce_launch(plan, x, kLength, kUnitsAtOnce<T, kLength>, kUnitsAtOnce<T, 1>);
+  const ReduceShape& s = launch.shape;
+  const int64_t outputs = launch.layout.outputs;
   const DeviceScratch<typename Op::Acc> partial(s.parts > 1 ? outputs * s.parts : 0);
-  const ReduceArguments<Op> a{op,
-                              x,
-                              s.parts > 1 ? partial.get() : nullptr,
-                              DeviceAxes(plan.kept),
-                              DeviceAxes(plan.reduced, width),
-                              outputs,
-                              units,
-                              s.part_units,
-                              n - units * width,
-                              s.team,
-                              vectorised};
+  const ReduceArguments<Op> a{launch.layout, op, x, s.parts > 1 ? partial.get() : nullptr};
   const dim3 grid(static_cast<uint32_t>(s.blocks), static_cast<uint32_t>(s.parts));
-  gpu::launch(columns ? reduce_columns_kernel<Op> : reduce_rows_kernel<Op>, grid, dim3(s.threads),
-              0, stream(), a);
+  gpu::launch(launch.columns ? reduce_columns_kernel<Op> : reduce_rows_kernel<Op>, grid,
+              dim3(s.threads), 0, stream(), a);
   if (s.parts == 1) return;
   const int threads = power_of_two_above(outputs * 32, kReduceThreads);
   gpu::launch(merge_parts_kernel<Op>, dim3(blocks_for(outputs * 32, threads)), dim3(threads), 0,
