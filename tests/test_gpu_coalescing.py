@@ -86,6 +86,30 @@ def test_products_of_halves_on_tensor_cores(variant, dtype, layout):
     assert counts.of("mma_kernel", memory="shared")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "layout"),
+    [*((d, layout) for d in ("float16", "bfloat16") for layout in LAYOUTS), ("float32", "nt")],
+)
+@pytest.mark.parametrize("variant", ["wgmma_128x128", "wgmma_128x256"])
+def test_products_by_warpgroups(variant, dtype, layout):
+    shape = (256, 128) if layout[0] == "t" else (128, 256)
+    a, b = LAYOUTS[layout](on_sim(*shape, dtype=dtype), on_sim(256, 256, dtype=dtype))
+    before = weft.matmul_precision()
+    weft.set_matmul_precision("tf32")
+    try:
+        with weft.kernels.matmul.use(variant):
+            counts = counts_of(lambda: ops.matmul(a, b))
+    finally:
+        weft.set_matmul_precision(before)
+    # The copy engine loads, in rows of 128 bytes with the swizzle that the tensor core undoes: no
+    # thread reads global memory, and those that write it do so in whole sectors.
+    assert not counts.of("wgmma_kernel", memory="global", operation="load")
+    assert counts.of("wgmma_kernel", memory="global", operation="store")
+    assert counts.of("wgmma_kernel", memory="shared")
+    require_coalesced(counts, "wgmma_kernel")
+    require_conflict_free(counts, "wgmma_kernel")
+
+
 @pytest.mark.parametrize("columns", [32, 256, 1024, 4096, 8192])
 def test_softmax_forward_and_backward(columns):
     x = on_sim(8, columns)
@@ -99,6 +123,13 @@ def test_softmax_forward_and_backward(columns):
     counts = counts_of(both)
     require_coalesced(counts)
     require_conflict_free(counts)
+
+
+def test_softmax_of_halves():
+    x = on_sim(8, 1024, dtype="bfloat16")
+    counts = counts_of(lambda: ops.softmax(x))
+    require_coalesced(counts, "rows_forward")
+    assert all(line.bytes == 8 for line in counts.of("rows_forward", memory="global"))
 
 
 def test_layer_norm_and_cross_entropy_rows():

@@ -6,7 +6,7 @@ part adds its outcome to benchmarks/results/gpu_check.json and rewrites the tabl
 parts can run in one call or in several.
 
 Usage: python tools/gpu_check.py [part ...]
-       with parts of: build selftest ops training suite memory bench
+       with parts of: build selftest ops training suite memory bench ladder
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ PARTS: dict[str, list[list[str]]] = {
     "build": [
         [
             *(sys.executable, "-m", "pip", "install", "--no-build-isolation", "--no-deps"),
-            *("--no-index", "--config-settings=cmake.define.WEFT_CUDA=ON", "--editable", "."),
+            *("--no-index", "--config-settings=cmake.define.WEFT_CUDA=ON"),
+            *("--config-settings=cmake.define.WEFT_LADDER=ON", "--editable", "."),
         ]
     ],
     # What the simulator assumes of the hardware: the same checks on both.
@@ -51,6 +52,8 @@ PARTS: dict[str, list[list[str]]] = {
             *("--output", str(RESULTS / "gpu.json")),
         ]
     ],
+    # The teaching kernels, each checked and timed; the driver translates them first.
+    "ladder": [[sys.executable, "-m", "benchmarks.ladder", "--device", "cuda"]],
 }  # fmt: skip
 
 

@@ -57,10 +57,10 @@ struct Place : ContextFree<typename Order::Stored> {
 template <class T>
 struct FloatOrder {
   using Stored = T;
-  using Value = T;
-  T sign;  // 1 or -1
-  __device__ static T lowest() { return static_cast<T>(-INFINITY); }
-  __device__ T operator()(T x) const { return x * sign; }
+  using Value = Compute<T>;
+  Value sign;  // 1 or -1
+  __device__ static Value lowest() { return static_cast<Value>(-INFINITY); }
+  __device__ Value operator()(T x) const { return static_cast<Value>(x) * sign; }
 };
 
 // Unsigned integers of the same order: the sign bit turned round, or all others.
@@ -77,8 +77,8 @@ template <class T, bool kMax>
 void arg_reduce(const ArgReduceParams& params, const Operand* operands) {
   const Operand &x = operands[0], &y = operands[1];
   const ReductionPlan plan = make_reduction_plan(x, y, 1u << params.axis);
-  if constexpr (std::is_floating_point_v<T>) {
-    const Place<FloatOrder<T>> op{{}, y.as<int64_t>(), {kMax ? T(1) : T(-1)}};
+  if constexpr (is_floating(dtype_of<T>)) {
+    const Place<FloatOrder<T>> op{{}, y.as<int64_t>(), {Compute<T>(kMax ? 1 : -1)}};
     reduce(op, plan, x.as<T>());
   } else {
     using U = Bits<T>;
@@ -96,4 +96,5 @@ void arg_reduce(const ArgReduceParams& params, const Operand* operands) {
       kernel_entry<&arg_reduce<T, false>>(kernels::argmin, dtype_of<T>)
 WEFT_GPU_KERNELS(arg_reduce, ARGUMENTS(bool), ARGUMENTS(uint8_t), ARGUMENTS(uint16_t),
                  ARGUMENTS(uint32_t), ARGUMENTS(uint64_t), ARGUMENTS(int8_t), ARGUMENTS(int16_t),
-                 ARGUMENTS(int32_t), ARGUMENTS(int64_t), ARGUMENTS(float), ARGUMENTS(double))
+                 ARGUMENTS(int32_t), ARGUMENTS(int64_t), ARGUMENTS(Float16), ARGUMENTS(BFloat16),
+                 ARGUMENTS(float), ARGUMENTS(double))

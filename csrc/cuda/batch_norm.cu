@@ -1,11 +1,12 @@
 // Threads walk down the channels: neighbours read neighbouring channels, 16 bytes each where their
 // number allows it, several rows in flight. Forward x is read twice and y written, backward dy and
 // x are read twice and dx written: 3 and 5 M C sizeof(T) bytes; between the readings lies a small
-// kernel that joins the parts of each channel.
+// kernel that joins the parts of each channel. Where x and y are halves, all else is float32.
 #include "ops/batch_norm.h"
 
 #include "cuda/columns.h"
 #include "cuda/layout.h"
+#include "cuda/math.h"
 #include "cuda/scratch.h"
 
 namespace weft::WEFT_GPU {
@@ -94,20 +95,21 @@ struct Moments {
 };
 
 // partial: (parts, 2, C), the mean relative to row 0 of x and m2 of each part.
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kColumnThreads)
-    moments_kernel(const __grid_constant__ Plan p, const T* __restrict__ x,
-                   T* __restrict__ partial) {
+    moments_kernel(const __grid_constant__ Plan p, const Stored* __restrict__ x,
+                   Compute<Stored>* __restrict__ partial) {
+  using T = Compute<Stored>;
   const int64_t c = p.column() * kWidth, end = p.end();
   const bool inside = c < p.C;
   Moments<T, kWidth> moments;
   Channels<T, kWidth> origin{};
-  if (inside) origin = load_values<T, kWidth>(x + c);
+  if (inside) origin = load_as<T, kWidth>(x + c);
   for (int64_t row = p.begin(); row < end && inside; row += p.step()) {
     const int rows = p.rows_from(row, end);
     Channels<T, kWidth> v[kRowsInFlight] = {};
     UNROLL for (int j = 0; j < kRowsInFlight; j++) if (j < rows) v[j] =
-        load_values<T, kWidth>(x + (row + j * p.block.down) * p.C + c);
+        load_as<T, kWidth>(x + (row + j * p.block.down) * p.C + c);
     UNROLL for (int j = 0; j < kRowsInFlight; j++) {
       UNROLL for (int k = 0; k < kWidth; k++) v[j][k] = j < rows ? v[j][k] - origin[k] : T(0);
     }
@@ -129,18 +131,21 @@ __global__ void __launch_bounds__(kColumnThreads)
   store_values(partial + (p.part() * 2 + 1) * p.C + c, m2);
 }
 
-template <class T>
+template <class Stored>
 struct Statistics {
-  const T *partial, *x;
+  using T = Compute<Stored>;
+  const T* partial;
+  const Stored* x;
   T *mean, *variance, *rstd;
   double epsilon;
 };
 
 // Joins the parts of each channel, in float64 and without a division for each.
-template <class T>
+template <class Stored>
 __global__ void __launch_bounds__(kWideColumnThreads)
-    join_moments_kernel(const __grid_constant__ Plan p, const __grid_constant__ Statistics<T> a,
-                        ColumnBlock block) {
+    join_moments_kernel(const __grid_constant__ Plan p,
+                        const __grid_constant__ Statistics<Stored> a, ColumnBlock block) {
+  using T = Compute<Stored>;
   const int64_t c = int64_t{blockIdx.x} * block.across + block.column();
   const bool inside = c < p.C;
   const auto rows_of = [&](int64_t part) {
@@ -160,17 +165,19 @@ __global__ void __launch_bounds__(kWideColumnThreads)
   }
   m2 = column_reduce<kWideColumnThreads>(block, m2, Adding{});
   if (!inside || block.row() != 0) return;
-  a.mean[c] = static_cast<T>(static_cast<double>(a.x[c]) + mean);
+  a.mean[c] = static_cast<T>(static_cast<double>(static_cast<T>(a.x[c])) + mean);
   a.variance[c] = static_cast<T>(m2 / M);
   a.rstd[c] = static_cast<T>(1 / sqrt(m2 / M + a.epsilon));
 }
 
 // --- the result ----------------------------------------------------------------------------------
 
-template <class T>
+template <class Stored>
 struct Normalize {
-  const T *x, *mean, *spread, *gamma, *beta;  // gamma and beta may be absent
-  T* y;
+  using T = Compute<Stored>;
+  const Stored* x;
+  const T *mean, *spread, *gamma, *beta;  // gamma and beta may be absent
+  Stored* y;
   bool is_variance;  // spread: the variance, else rstd
   T epsilon;
 };
@@ -183,9 +190,10 @@ __device__ Channels<T, kWidth> load_or(const T* p, int64_t c, T otherwise) {
   return v;
 }
 
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kColumnThreads)
-    normalize_kernel(const __grid_constant__ Plan p, const __grid_constant__ Normalize<T> a) {
+    normalize_kernel(const __grid_constant__ Plan p, const __grid_constant__ Normalize<Stored> a) {
+  using T = Compute<Stored>;
   const int64_t c = p.column() * kWidth, end = p.end();
   if (c >= p.C) return;
   const auto center = load_values<T, kWidth>(a.mean + c);
@@ -200,30 +208,35 @@ __global__ void __launch_bounds__(kColumnThreads)
     const int rows = p.rows_from(row, end);
     Channels<T, kWidth> v[kRowsInFlight] = {};
     UNROLL for (int j = 0; j < kRowsInFlight; j++) if (j < rows) v[j] =
-        load_values<T, kWidth>(a.x + (row + j * p.block.down) * p.C + c);
+        load_as<T, kWidth>(a.x + (row + j * p.block.down) * p.C + c);
     UNROLL for (int j = 0; j < kRowsInFlight; j++) {
       if (j >= rows) break;
       UNROLL for (int k = 0; k < kWidth; k++) v[j][k] = (v[j][k] - center[k]) * scale[k] + shift[k];
-      store_values(a.y + (row + j * p.block.down) * p.C + c, v[j]);
+      store_as(a.y + (row + j * p.block.down) * p.C + c, v[j]);
     }
   }
 }
 
 // --- backward ------------------------------------------------------------------------------------
 
-template <class T>
+template <class Stored>
 struct Backward {
-  const T *dy, *x, *gamma, *mean, *rstd;  // gamma may be absent
-  T *dx, *dgamma, *dbeta;
+  using T = Compute<Stored>;
+  const Stored *dy, *x;
+  const T *gamma, *mean, *rstd;  // gamma may be absent
+  Stored* dx;
+  T *dgamma, *dbeta;
   T* partial;  // (parts, 2, C): sums of dy and of dy (x - mean)
   T *shift, *slope;
 };
 
 constexpr int kPairsInFlight = kRowsInFlight / 2;  // of rows of dy and of x
 
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kColumnThreads)
-    gradient_sums_kernel(const __grid_constant__ Plan p, const __grid_constant__ Backward<T> a) {
+    gradient_sums_kernel(const __grid_constant__ Plan p,
+                         const __grid_constant__ Backward<Stored> a) {
+  using T = Compute<Stored>;
   const int64_t c = p.column() * kWidth, end = p.end(), down = p.block.down;
   const bool inside = c < p.C;
   Channels<T, kWidth> center{}, plain{}, scaled{};
@@ -233,8 +246,8 @@ __global__ void __launch_bounds__(kColumnThreads)
     UNROLL for (int j = 0; j < kPairsInFlight; j++) {
       v[j] = center;
       if (row + j * down >= end) continue;
-      d[j] = load_values<T, kWidth>(a.dy + (row + j * down) * p.C + c);
-      v[j] = load_values<T, kWidth>(a.x + (row + j * down) * p.C + c);
+      d[j] = load_as<T, kWidth>(a.dy + (row + j * down) * p.C + c);
+      v[j] = load_as<T, kWidth>(a.x + (row + j * down) * p.C + c);
     }
     UNROLL for (int k = 0; k < kWidth; k++) {
       T some = 0, products = 0;
@@ -254,10 +267,11 @@ __global__ void __launch_bounds__(kColumnThreads)
 }
 
 // dbeta, dgamma, and what dx needs of them: shift = mean(dy), slope = rstd^2 mean(dy (x - mean)).
-template <class T>
+template <class Stored>
 __global__ void __launch_bounds__(kWideColumnThreads)
-    join_gradients_kernel(const __grid_constant__ Plan p, const __grid_constant__ Backward<T> a,
-                          ColumnBlock block) {
+    join_gradients_kernel(const __grid_constant__ Plan p,
+                          const __grid_constant__ Backward<Stored> a, ColumnBlock block) {
+  using T = Compute<Stored>;
   const int64_t c = int64_t{blockIdx.x} * block.across + block.column();
   const bool inside = c < p.C;
   double plain = 0, scaled = 0;
@@ -276,9 +290,10 @@ __global__ void __launch_bounds__(kWideColumnThreads)
 }
 
 // dx = rstd gamma (dy - shift - (x - mean) slope)
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kColumnThreads)
-    gradient_kernel(const __grid_constant__ Plan p, const __grid_constant__ Backward<T> a) {
+    gradient_kernel(const __grid_constant__ Plan p, const __grid_constant__ Backward<Stored> a) {
+  using T = Compute<Stored>;
   const int64_t c = p.column() * kWidth, end = p.end(), down = p.block.down;
   if (c >= p.C) return;
   const auto center = load_values<T, kWidth>(a.mean + c);
@@ -291,14 +306,14 @@ __global__ void __launch_bounds__(kColumnThreads)
     Channels<T, kWidth> d[kPairsInFlight] = {}, v[kPairsInFlight] = {};
     UNROLL for (int j = 0; j < kPairsInFlight; j++) {
       if (row + j * down >= end) continue;
-      d[j] = load_values<T, kWidth>(a.dy + (row + j * down) * p.C + c);
-      v[j] = load_values<T, kWidth>(a.x + (row + j * down) * p.C + c);
+      d[j] = load_as<T, kWidth>(a.dy + (row + j * down) * p.C + c);
+      v[j] = load_as<T, kWidth>(a.x + (row + j * down) * p.C + c);
     }
     UNROLL for (int j = 0; j < kPairsInFlight; j++) {
       if (row + j * down >= end) continue;
       UNROLL for (int k = 0; k < kWidth; k++) d[j][k] =
           (d[j][k] - shift[k] - (v[j][k] - center[k]) * slope[k]) * scale[k];
-      store_values(a.dx + (row + j * down) * p.C + c, d[j]);
+      store_as(a.dx + (row + j * down) * p.C + c, d[j]);
     }
   }
 }
@@ -315,93 +330,99 @@ void launch_join(Join<Arguments> kernel, const Plan& p, const Arguments& a) {
               stream(), p, a, block);
 }
 
-template <class T, int kWidth>
-void launch_normalize(const BatchNormParams& p, const Normalize<T>& a) {
+template <class Stored, int kWidth>
+void launch_normalize(const BatchNormParams& p, const Normalize<Stored>& a) {
   const Plan plan = Plan::of(p.M, p.C, kWidth, kUnlimited);
-  gpu::launch(normalize_kernel<T, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0, stream(),
-              plan, a);
+  gpu::launch(normalize_kernel<Stored, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0,
+              stream(), plan, a);
 }
 
-template <class T, int kWidth>
-void forward_of(const BatchNormParams& p, const Normalize<T>& a, T* variance) {
+template <class Stored, int kWidth>
+void forward_of(const BatchNormParams& p, const Normalize<Stored>& a, Compute<Stored>* variance) {
+  using T = Compute<Stored>;
   const Plan plan = Plan::of(p.M, p.C, kWidth, kMostParts);
   const DeviceScratch<T> partial(plan.parts * 2 * p.C);
-  gpu::launch(moments_kernel<T, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0, stream(),
-              plan, a.x, partial.get());
-  launch_join<Statistics<T>>(
-      join_moments_kernel<T>, plan,
+  gpu::launch(moments_kernel<Stored, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0,
+              stream(), plan, a.x, partial.get());
+  launch_join<Statistics<Stored>>(
+      join_moments_kernel<Stored>, plan,
       {partial.get(), a.x, const_cast<T*>(a.mean), variance, const_cast<T*>(a.spread), p.epsilon});
-  launch_normalize<T, kWidth>(p, a);
+  launch_normalize<Stored, kWidth>(p, a);
 }
 
-template <class T, int kWidth>
-void backward_of(const BatchNormParams& p, Backward<T> a) {
+template <class Stored, int kWidth>
+void backward_of(const BatchNormParams& p, Backward<Stored> a) {
+  using T = Compute<Stored>;
   const Plan plan = Plan::of(p.M, p.C, kWidth, kMostParts);
   const DeviceScratch<T> scratch((plan.parts + 1) * 2 * p.C);
   a.shift = scratch.get();
   a.slope = a.shift + p.C;
   a.partial = a.slope + p.C;
-  gpu::launch(gradient_sums_kernel<T, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0,
+  gpu::launch(gradient_sums_kernel<Stored, kWidth>, plan.blocks(), dim3(plan.block.threads()), 0,
               stream(), plan, a);
-  launch_join<Backward<T>>(join_gradients_kernel<T>, plan, a);
+  launch_join<Backward<Stored>>(join_gradients_kernel<Stored>, plan, a);
   const Plan fine = Plan::of(p.M, p.C, kWidth, kUnlimited);
-  gpu::launch(gradient_kernel<T, kWidth>, fine.blocks(), dim3(fine.block.threads()), 0, stream(),
-              fine, a);
+  gpu::launch(gradient_kernel<Stored, kWidth>, fine.blocks(), dim3(fine.block.threads()), 0,
+              stream(), fine, a);
 }
 
-template <class T>
-constexpr int kVector = 16 / sizeof(T);
+// Halves move 8 bytes at a time: more channels a thread would take too many registers.
+template <class Stored>
+constexpr int kVector = 16 / sizeof(Compute<Stored>);
 
-template <class T>
+template <class Stored>
 void forward(const BatchNormParams& p, const Operand* operands) {
-  const Normalize<T> a{operands[0].as<T>(),
-                       operands[4].as<T>(),
-                       operands[6].as<T>(),
-                       operands[1].as<T>(),
-                       operands[2].as<T>(),
-                       operands[3].as<T>(),
-                       false,
-                       T(0)};
+  using T = Compute<Stored>;
+  const Normalize<Stored> a{operands[0].as<Stored>(),
+                            operands[4].as<T>(),
+                            operands[6].as<T>(),
+                            operands[1].as<T>(),
+                            operands[2].as<T>(),
+                            operands[3].as<Stored>(),
+                            false,
+                            T(0)};
   T* variance = operands[5].as<T>();
-  if (p.C % kVector<T> == 0 && all_aligned({a.x, a.mean, a.spread, a.gamma, a.beta, a.y}))
-    forward_of<T, kVector<T>>(p, a, variance);
+  if (p.C % kVector<Stored> == 0 && all_aligned({a.x, a.mean, a.spread, a.gamma, a.beta, a.y}))
+    forward_of<Stored, kVector<Stored>>(p, a, variance);
   else
-    forward_of<T, 1>(p, a, variance);
+    forward_of<Stored, 1>(p, a, variance);
 }
 
-template <class T>
+template <class Stored>
 void inference(const BatchNormParams& p, const Operand* operands) {
-  const Normalize<T> a{operands[0].as<T>(),
-                       operands[1].as<T>(),
-                       operands[2].as<T>(),
-                       operands[3].as<T>(),
-                       operands[4].as<T>(),
-                       operands[5].as<T>(),
-                       true,
-                       static_cast<T>(p.epsilon)};
-  if (p.C % kVector<T> == 0 && all_aligned({a.x, a.mean, a.spread, a.gamma, a.beta, a.y}))
-    launch_normalize<T, kVector<T>>(p, a);
+  using T = Compute<Stored>;
+  const Normalize<Stored> a{operands[0].as<Stored>(),
+                            operands[1].as<T>(),
+                            operands[2].as<T>(),
+                            operands[3].as<T>(),
+                            operands[4].as<T>(),
+                            operands[5].as<Stored>(),
+                            true,
+                            static_cast<T>(p.epsilon)};
+  if (p.C % kVector<Stored> == 0 && all_aligned({a.x, a.mean, a.spread, a.gamma, a.beta, a.y}))
+    launch_normalize<Stored, kVector<Stored>>(p, a);
   else
-    launch_normalize<T, 1>(p, a);
+    launch_normalize<Stored, 1>(p, a);
 }
 
-template <class T>
+template <class Stored>
 void backward(const BatchNormParams& p, const Operand* operands) {
-  const Backward<T> a{operands[0].as<T>(),
-                      operands[1].as<T>(),
-                      operands[2].as<T>(),
-                      operands[3].as<T>(),
-                      operands[4].as<T>(),
-                      operands[5].as<T>(),
-                      operands[6].as<T>(),
-                      operands[7].as<T>(),
-                      nullptr,
-                      nullptr,
-                      nullptr};
-  if (p.C % kVector<T> == 0 && all_aligned({a.dy, a.x, a.gamma, a.mean, a.rstd, a.dx}))
-    backward_of<T, kVector<T>>(p, a);
+  using T = Compute<Stored>;
+  const Backward<Stored> a{operands[0].as<Stored>(),
+                           operands[1].as<Stored>(),
+                           operands[2].as<T>(),
+                           operands[3].as<T>(),
+                           operands[4].as<T>(),
+                           operands[5].as<Stored>(),
+                           operands[6].as<T>(),
+                           operands[7].as<T>(),
+                           nullptr,
+                           nullptr,
+                           nullptr};
+  if (p.C % kVector<Stored> == 0 && all_aligned({a.dy, a.x, a.gamma, a.mean, a.rstd, a.dx}))
+    backward_of<Stored, kVector<Stored>>(p, a);
   else
-    backward_of<T, 1>(p, a);
+    backward_of<Stored, 1>(p, a);
 }
 
 }  // namespace
@@ -411,4 +432,5 @@ void backward(const BatchNormParams& p, const Operand* operands) {
   kernel_entry<&forward<T>>(kernels::batch_norm, dtype_of<T>),                 \
       kernel_entry<&inference<T>>(kernels::batch_norm_inference, dtype_of<T>), \
       kernel_entry<&backward<T>>(kernels::batch_norm_backward, dtype_of<T>)
-WEFT_GPU_KERNELS(batch_norm, BATCH_NORM(float), BATCH_NORM(double))
+WEFT_GPU_KERNELS(batch_norm, BATCH_NORM(Float16), BATCH_NORM(BFloat16), BATCH_NORM(float),
+                 BATCH_NORM(double))

@@ -1,6 +1,7 @@
 // A row of logits is kept in registers: n sizeof(T) bytes read for the loss, and as many written
 // when the gradient is wanted with it. Rows too long for that are read twice. The backward pass
-// computes the exponentials again, which is cheaper than storing probabilities.
+// computes the exponentials again, which is cheaper than storing probabilities. Beside
+// class numbers logits and their gradient may be halves; all else is then float32.
 #include "ops/cross_entropy.h"
 
 #include "cuda/labels.h"
@@ -20,21 +21,22 @@ struct Statistics {
   T largest, scale;  // scale = sum(t) / sum(exp(x - largest))
 };
 
-template <class T>
+template <class Stored>
 struct Losses {
+  using T = Compute<Stored>;
   CrossEntropyParams p;
-  const T* x;
+  const Stored* x;
   Labels labels;     // of class numbers
   const T* weights;  // or else
   T* loss;
   Statistics<T>* statistics;
-  T* dx;  // absent unless class numbers
+  Stored* dx;  // absent unless class numbers
   ErrorNote* note;
 };
 
 // The class of a row, or -1 where it has no loss.
-template <class T>
-__device__ int64_t class_of(const Losses<T>& a, int64_t row, bool reports) {
+template <class Stored>
+__device__ int64_t class_of(const Losses<Stored>& a, int64_t row, bool reports) {
   const int64_t label = a.labels[row];
   if (a.p.ignores && label == a.p.ignored) return -1;
   if (label >= 0 && label < a.p.C) return label;
@@ -43,17 +45,17 @@ __device__ int64_t class_of(const Losses<T>& a, int64_t row, bool reports) {
 }
 
 // What a row of class numbers is given once its sums are known; for one thread of the team.
-template <class T>
-__device__ void finish_sparse(const Losses<T>& a, int64_t row, int64_t label, T largest, T total,
-                              T shifted) {
+template <class Stored, class T>
+__device__ void finish_sparse(const Losses<Stored>& a, int64_t row, int64_t label, T largest,
+                              T total, T shifted) {
   if (label < 0) {
     a.loss[row] = 0;
     a.statistics[row] = {};
     return;
   }
   const T target_sum = static_cast<T>(a.p.on + a.p.off * static_cast<double>(a.p.C));
-  T loss =
-      target_sum * Math::log(total) - static_cast<T>(a.p.on) * (a.x[row * a.p.C + label] - largest);
+  T loss = target_sum * Math::log(total) -
+           static_cast<T>(a.p.on) * (static_cast<T>(a.x[row * a.p.C + label]) - largest);
   if (a.p.off != 0) loss -= static_cast<T>(a.p.off) * shifted;
   a.loss[row] = loss;
   a.statistics[row] = {largest, target_sum / total};
@@ -61,8 +63,8 @@ __device__ void finish_sparse(const Losses<T>& a, int64_t row, int64_t label, T 
 
 // The gradient of the registers of a thread, from their exponentials.
 template <class R, class T>
-__device__ void store_slopes(const Losses<T>& a, int64_t row, int64_t first, int length,
-                             int64_t label, T total, T (&e)[R::kValues]) {
+__device__ void store_slopes(const Losses<typename R::Stored>& a, int64_t row, int64_t first,
+                             int length, int64_t label, T total, T (&e)[R::kValues]) {
   const T g = static_cast<T>(a.p.dloss_scale), on = g * static_cast<T>(a.p.on),
           off = g * static_cast<T>(a.p.off);
   const T target_sum = static_cast<T>(a.p.on + a.p.off * static_cast<double>(a.p.C));
@@ -83,7 +85,7 @@ __device__ T counted(T v) {
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_sparse(const __grid_constant__ Losses<typename R::T> a) {
+    rows_sparse(const __grid_constant__ Losses<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const bool live = row < a.p.N;
@@ -107,14 +109,15 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 
 // t = on * y + off, and 0 beyond the row.
 template <class R, class T>
-__device__ void load_targets(const Losses<T>& a, const T* weights, int length, T (&t)[R::kValues]) {
+__device__ void load_targets(const Losses<typename R::Stored>& a, const T* weights, int length,
+                             T (&t)[R::kValues]) {
   R::load(weights, length, T(0), t);
   UNROLL for (int k = 0; k < R::kValues; k++) t[k] =
       R::column(k) < length ? static_cast<T>(a.p.on) * t[k] + static_cast<T>(a.p.off) : T(0);
 }
 
-template <class T>
-__device__ void finish_dense(const Losses<T>& a, int64_t row, T largest, T total, T target_sum,
+template <class Stored, class T>
+__device__ void finish_dense(const Losses<Stored>& a, int64_t row, T largest, T total, T target_sum,
                              T product) {
   a.loss[row] = target_sum * Math::log(total) - product;
   a.statistics[row] = {largest, target_sum / total};
@@ -122,7 +125,7 @@ __device__ void finish_dense(const Losses<T>& a, int64_t row, T largest, T total
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_dense(const __grid_constant__ Losses<typename R::T> a) {
+    rows_dense(const __grid_constant__ Losses<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const bool live = row < a.p.N;
@@ -168,7 +171,7 @@ __device__ T exponential(T x, T largest) {
 
 // `kDense`: `shifted` is weighted by t, and `finite` the weight of what it counts.
 template <class R, bool kDense>
-__device__ LongSums<typename R::T> sums_of_row(const Losses<typename R::T>& a, int64_t start) {
+__device__ LongSums<typename R::T> sums_of_row(const Losses<typename R::Stored>& a, int64_t start) {
   using T = typename R::T;
   LongSums<T> sums;
   for (int64_t at = 0; at < a.p.C; at += R::kCapacity) {
@@ -204,7 +207,7 @@ __device__ LongSums<typename R::T> sums_of_row(const Losses<typename R::T>& a, i
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_sparse(const __grid_constant__ Losses<typename R::T> a) {
+    chunks_sparse(const __grid_constant__ Losses<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = blockIdx.x, start = row * a.p.C;
   const int64_t label = class_of(a, row, threadIdx.x == 0);
@@ -224,7 +227,7 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_dense(const __grid_constant__ Losses<typename R::T> a) {
+    chunks_dense(const __grid_constant__ Losses<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = blockIdx.x;
   const LongSums<T> sums = sums_of_row<R, true>(a, row * a.p.C);
@@ -238,19 +241,19 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 // The statistics are 1 / sum(p) and the target's weight that was not cut.
 template <class R, bool kDense>
 __global__ void __launch_bounds__(R::kThreads)
-    probabilities(const __grid_constant__ Losses<typename R::T> a) {
+    probabilities(const __grid_constant__ Losses<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = R::first_row(), start = row * a.p.C;
   const bool live = row < a.p.N;
   const int64_t columns = live ? a.p.C : 0;
   T sum = 0;
-  for (int64_t c = R::rank(); c < columns; c += R::kTeam) sum += a.x[start + c];
+  for (int64_t c = R::rank(); c < columns; c += R::kTeam) sum += static_cast<T>(a.x[start + c]);
   const T inverse = T(1) / team_sum<R::kTeam>(sum);
   const T low = static_cast<T>(a.p.epsilon), high = T(1) - low;
   if constexpr (kDense) {
     T sums[2] = {};  // of losses, of targets that were not cut
     for (int64_t c = R::rank(); c < columns; c += R::kTeam) {
-      const T q = a.x[start + c] * inverse;
+      const T q = static_cast<T>(a.x[start + c]) * inverse;
       const T t = static_cast<T>(a.p.on) * a.weights[start + c] + static_cast<T>(a.p.off);
       sums[0] -= t * Math::log(q < low ? low : q > high ? high : q);
       sums[1] += q >= low && q <= high ? t : T(0);
@@ -262,7 +265,7 @@ __global__ void __launch_bounds__(R::kThreads)
   } else {
     if (!live) return;
     const int64_t label = class_of(a, row, R::rank() == 0);
-    const T p = label < 0 ? T(0) : a.x[start + label];
+    const T p = label < 0 ? T(0) : static_cast<T>(a.x[start + label]);
     const T q = p * inverse;
     const T kept = label >= 0 && q >= low && q <= high ? T(1) : T(0);
     if (R::rank() == 0) {
@@ -272,32 +275,35 @@ __global__ void __launch_bounds__(R::kThreads)
     const T g = static_cast<T>(a.p.dloss_scale);
     if (a.dx != nullptr)
       for (int64_t c = R::rank(); c < columns; c += R::kTeam)
-        a.dx[start + c] =
-            label < 0 ? T(0) : g * inverse * kept - (kept != 0 && c == label ? g / p : T(0));
+        a.dx[start + c] = static_cast<typename R::Stored>(
+            label < 0 ? T(0) : g * inverse * kept - (kept != 0 && c == label ? g / p : T(0)));
   }
 }
 
 // --- backward: element by element, dense vectors whatever the length of the rows
 // ------------------
 
-template <class T>
+template <class Stored>
 struct Slopes {
+  using T = Compute<Stored>;
   CrossEntropyParams p;
   const T* dloss;
   int64_t stride;  // of dloss
-  const T *x, *weights;
+  const Stored* x;
+  const T* weights;
   Labels labels;
   const Statistics<T>* statistics;
-  T* dx;
+  Stored* dx;
 };
 
-template <class T, bool kDense>
+template <class Stored, bool kDense>
 struct SlopeOfRow {
+  using T = Compute<Stored>;
   T g;
   Statistics<T> statistics;
   int64_t label;
 
-  __device__ SlopeOfRow(const Slopes<T>& a, int64_t row)
+  __device__ SlopeOfRow(const Slopes<Stored>& a, int64_t row)
       : g(a.dloss[row * a.stride] * static_cast<T>(a.p.dloss_scale)),
         statistics(a.statistics[row]),
         label(-1) {
@@ -308,7 +314,7 @@ struct SlopeOfRow {
     }
   }
 
-  __device__ T at(const Slopes<T>& a, int64_t c, T x, T weight) const {
+  __device__ T at(const Slopes<Stored>& a, int64_t c, T x, T weight) const {
     const T on = static_cast<T>(a.p.on), off = static_cast<T>(a.p.off);
     if constexpr (!kDense) {
       if (label < 0) return T(0);
@@ -329,31 +335,32 @@ struct SlopeOfRow {
 
 constexpr int kThreads = 256;
 
-template <class T, bool kDense, int kWidth>
+template <class Stored, bool kDense, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    slopes_kernel(const __grid_constant__ Slopes<T> a, RowFinder finder, int64_t count) {
+    slopes_kernel(const __grid_constant__ Slopes<Stored> a, RowFinder finder, int64_t count) {
+  using T = Compute<Stored>;
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * kWidth;
   if (i >= count) return;
   int64_t row = finder.row(i), c = i - row * a.p.C;
-  SlopeOfRow<T, kDense> slope(a, row);
-  const auto x = load_values<T, kWidth>(a.x + i);
+  SlopeOfRow<Stored, kDense> slope(a, row);
+  const auto x = load_as<T, kWidth>(a.x + i);
   gpu::Vector<T, kWidth> weights{}, dx;
   if constexpr (kDense) weights = load_values<T, kWidth>(a.weights + i);
   UNROLL for (int k = 0; k < kWidth; k++) {
     if (c == a.p.C) {
       c = 0;
-      slope = SlopeOfRow<T, kDense>(a, ++row);
+      slope = SlopeOfRow<Stored, kDense>(a, ++row);
     }
     dx[k] = slope.at(a, c++, x[k], weights[k]);
   }
-  store_values(a.dx + i, dx);
+  store_as(a.dx + i, dx);
 }
 
 // --- launchers -----------------------------------------------------------------------------------
 
-template <class T, bool kDense>
+template <class Stored, bool kDense>
 struct Forward {
-  Losses<T> a;
+  Losses<Stored> a;
 
   template <class R>
   void rows() const {
@@ -372,61 +379,68 @@ struct Forward {
   }
 };
 
-template <class T, bool kDense>
+template <class Stored, bool kDense>
 void forward(const CrossEntropyParams& p, const Operand* operands) {
-  Losses<T> a{p,
-              operands[0].as<T>(),
-              {operands[1].data, operands[1].dtype},
-              operands[1].as<T>(),
-              operands[2].as<T>(),
-              operands[3].as<Statistics<T>>(),
-              nullptr,
-              error_note()};
-  if (!kDense && operands[6].present) a.dx = operands[6].as<T>();
-  const Forward<T, kDense> problem{a};
+  using T = Compute<Stored>;
+  Losses<Stored> a{p,
+                   operands[0].as<Stored>(),
+                   {operands[1].data, operands[1].dtype},
+                   operands[1].as<T>(),
+                   operands[2].as<T>(),
+                   operands[3].as<Statistics<T>>(),
+                   nullptr,
+                   error_note()};
+  if (!kDense && operands[6].present) a.dx = operands[6].as<Stored>();
+  const Forward<Stored, kDense> problem{a};
   if (p.epsilon > 0) {
     if (p.C <= 1024)
-      problem.template probability_rows<Row<T, 32, 1, 1>>();
+      problem.template probability_rows<Row<T, 32, 1, 1, Stored>>();
     else
-      problem.template probability_rows<Row<T, 256, 1, 1>>();
+      problem.template probability_rows<Row<T, 256, 1, 1, Stored>>();
   } else {
-    const bool aligned = all_aligned({a.x, kDense ? a.weights : a.x, a.dx});
-    with_row<T, kDense ? 2 : 1>(p.C, aligned, problem);
+    const void* const read_too = kDense ? static_cast<const void*>(a.weights) : a.x;
+    const bool aligned = all_aligned({a.x, read_too, a.dx});
+    with_row<Stored, kDense ? 2 : 1>(p.C, aligned, problem);
   }
   const Operand& mean = operands[4];
   if (mean.present) sum_of_all<T>(a.loss, p.N, 1 / static_cast<double>(p.N), mean.as<T>());
 }
 
-template <class T, bool kDense, int kWidth>
-void launch_slopes(const Slopes<T>& a) {
+template <class Stored, bool kDense, int kWidth>
+void launch_slopes(const Slopes<Stored>& a) {
   const int64_t count = a.p.N * a.p.C;
-  gpu::launch(slopes_kernel<T, kDense, kWidth>, dim3(blocks_for(count / kWidth, kThreads)),
+  gpu::launch(slopes_kernel<Stored, kDense, kWidth>, dim3(blocks_for(count / kWidth, kThreads)),
               dim3(kThreads), 0, stream(), a, RowFinder(count, a.p.C), count);
 }
 
-template <class T, bool kDense>
+template <class Stored, bool kDense>
 void backward(const CrossEntropyParams& p, const Operand* operands) {
-  const Slopes<T> a{p,
-                    operands[0].as<T>(),
-                    operands[0].strides[0],
-                    operands[1].as<T>(),
-                    operands[2].as<T>(),
-                    {operands[2].data, operands[2].dtype},
-                    operands[3].as<const Statistics<T>>(),
-                    operands[4].as<T>()};
-  const bool aligned = all_aligned({a.x, a.dx, kDense ? a.weights : a.x});
+  using T = Compute<Stored>;
+  const Slopes<Stored> a{p,
+                         operands[0].as<T>(),
+                         operands[0].strides[0],
+                         operands[1].as<Stored>(),
+                         operands[2].as<T>(),
+                         {operands[2].data, operands[2].dtype},
+                         operands[3].as<const Statistics<T>>(),
+                         operands[4].as<Stored>()};
+  const void* const read_too = kDense ? static_cast<const void*>(a.weights) : a.x;
+  const bool aligned = all_aligned({a.x, a.dx, read_too});
   if (sizeof(T) == 4 && aligned && p.N * p.C % 4 == 0)
-    launch_slopes<T, kDense, 16 / sizeof(T)>(a);
+    launch_slopes<Stored, kDense, 16 / sizeof(T)>(a);
   else
-    launch_slopes<T, kDense, 1>(a);
+    launch_slopes<Stored, kDense, 1>(a);
 }
 
 }  // namespace
 }  // namespace weft::WEFT_GPU
 
-#define FOR_ONE_DTYPE(T)                                                                      \
-  kernel_entry<&forward<T, false>>(kernels::sparse_cross_entropy, dtype_of<T>),               \
-      kernel_entry<&forward<T, true>>(kernels::dense_cross_entropy, dtype_of<T>),             \
-      kernel_entry<&backward<T, false>>(kernels::sparse_cross_entropy_backward, dtype_of<T>), \
+#define CLASS_NUMBERS(T)                                                        \
+  kernel_entry<&forward<T, false>>(kernels::sparse_cross_entropy, dtype_of<T>), \
+      kernel_entry<&backward<T, false>>(kernels::sparse_cross_entropy_backward, dtype_of<T>)
+#define ROWS_OF_WEIGHTS(T)                                                    \
+  kernel_entry<&forward<T, true>>(kernels::dense_cross_entropy, dtype_of<T>), \
       kernel_entry<&backward<T, true>>(kernels::dense_cross_entropy_backward, dtype_of<T>)
-WEFT_GPU_KERNELS(cross_entropy, FOR_ONE_DTYPE(float), FOR_ONE_DTYPE(double))
+WEFT_GPU_KERNELS(cross_entropy, CLASS_NUMBERS(Float16), CLASS_NUMBERS(BFloat16),
+                 CLASS_NUMBERS(float), CLASS_NUMBERS(double), ROWS_OF_WEIGHTS(float),
+                 ROWS_OF_WEIGHTS(double))

@@ -1,7 +1,8 @@
 // A row is kept in registers between its statistics and its result: 2 n sizeof(T) bytes a row
 // forward and 3 backward. Backward, teams walk over many rows and keep what each adds to dgamma and
 // dbeta in registers too, so that nothing is read for these. Rows too long for that are read twice
-// (backward four times: the columns are summed by a kernel of their own).
+// (backward four times: the columns are summed by a kernel of their own). Where x and y are halves,
+// everything else is float32.
 #include "ops/layer_norm.h"
 
 #include "cuda/columns.h"
@@ -12,10 +13,13 @@
 namespace weft::WEFT_GPU {
 namespace {
 
-template <class T>
+template <class Stored>
 struct Forward {
-  const T *x, *gamma, *beta;  // gamma and beta may be absent
-  T *y, *mean, *rstd;
+  using T = Compute<Stored>;
+  const Stored* x;
+  const T *gamma, *beta;  // may be absent
+  Stored* y;
+  T *mean, *rstd;
   int64_t count, n;
   T epsilon;
 
@@ -42,8 +46,8 @@ struct Statistics {
 
 // y = (x - mean) * rstd * gamma + beta for the registers of a thread.
 template <class R, class T>
-__device__ void store_normalized(const Forward<T>& a, const Statistics<T>& s, int64_t row,
-                                 int64_t at, int length, T (&v)[R::kValues]) {
+__device__ void store_normalized(const Forward<typename R::Stored>& a, const Statistics<T>& s,
+                                 int64_t row, int64_t at, int length, T (&v)[R::kValues]) {
   UNROLL for (int k = 0; k < R::kValues; k++) v[k] = (v[k] - s.mean) * s.rstd;
   if (a.gamma != nullptr) {
     T scale[R::kValues];
@@ -60,7 +64,7 @@ __device__ void store_normalized(const Forward<T>& a, const Statistics<T>& s, in
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_forward(const __grid_constant__ Forward<typename R::T> a) {
+    rows_forward(const __grid_constant__ Forward<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const bool live = row < a.count;
@@ -93,10 +97,10 @@ __device__ int chunk_length(int64_t at, int64_t n) {
 // deviations away from that of the row: the correction costs few bits even for hostile data.
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_forward(const __grid_constant__ Forward<typename R::T> a) {
+    chunks_forward(const __grid_constant__ Forward<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = blockIdx.x;
-  const T* x = a.x + row * a.n;
+  const typename R::Stored* const x = a.x + row * a.n;
   T v[R::kValues];
   const int sampled = chunk_length<R>(0, a.n);
   R::load(x, sampled, T(0), v);
@@ -127,38 +131,42 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
   }
 }
 
-template <class T>
+template <class Stored>
 template <class R>
-void Forward<T>::rows() const {
+void Forward<Stored>::rows() const {
   gpu::launch(rows_forward<R>, blocks_of_rows<R>(count), dim3(R::kThreads), 0, stream(), *this);
 }
-template <class T>
+template <class Stored>
 template <class R>
-void Forward<T>::chunks() const {
+void Forward<Stored>::chunks() const {
   gpu::launch(chunks_forward<R>, dim3(static_cast<uint32_t>(count)), dim3(R::kThreads), 0, stream(),
               *this);
 }
 
-template <class T>
+template <class Stored>
 void forward(const LayerNormParams& p, const Operand* operands) {
-  const Forward<T> a{operands[0].as<T>(),
-                     operands[1].as<T>(),
-                     operands[2].as<T>(),
-                     operands[3].as<T>(),
-                     operands[4].as<T>(),
-                     operands[5].as<T>(),
-                     p.rows,
-                     p.features,
-                     static_cast<T>(p.epsilon)};
-  with_row<T, 1>(p.features, all_aligned({a.x, a.gamma, a.beta, a.y}), a);
+  using T = Compute<Stored>;
+  const Forward<Stored> a{operands[0].as<Stored>(),
+                          operands[1].as<T>(),
+                          operands[2].as<T>(),
+                          operands[3].as<Stored>(),
+                          operands[4].as<T>(),
+                          operands[5].as<T>(),
+                          p.rows,
+                          p.features,
+                          static_cast<T>(p.epsilon)};
+  with_row<Stored, 1>(p.features, all_aligned({a.x, a.gamma, a.beta, a.y}), a);
 }
 
 // --- backward: dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy gamma,  xhat = (x - mean) rstd
 
-template <class T>
+template <class Stored>
 struct Backward {
-  const T *dy, *x, *gamma, *mean, *rstd;  // gamma may be absent
-  T *dx, *dgamma, *dbeta;
+  using T = Compute<Stored>;
+  const Stored *dy, *x;
+  const T *gamma, *mean, *rstd;  // gamma may be absent
+  Stored* dx;
+  T *dgamma, *dbeta;
   int64_t count, n;
 
   template <class R>
@@ -168,7 +176,8 @@ struct Backward {
 };
 
 template <class R, class T>
-__device__ void load_gamma(const Backward<T>& a, int64_t at, int length, T (&v)[R::kValues]) {
+__device__ void load_gamma(const Backward<typename R::Stored>& a, int64_t at, int length,
+                           T (&v)[R::kValues]) {
   if (a.gamma != nullptr) {
     R::load(a.gamma + at, length, T(0), v);
   } else {
@@ -178,7 +187,7 @@ __device__ void load_gamma(const Backward<T>& a, int64_t at, int length, T (&v)[
 
 // d becomes g, and v becomes xhat.
 template <class R, class T>
-__device__ void weigh(const Backward<T>& a, T mean, T rstd, int64_t at, int length,
+__device__ void weigh(const Backward<typename R::Stored>& a, T mean, T rstd, int64_t at, int length,
                       T (&d)[R::kValues], T (&v)[R::kValues], T (&sums)[2]) {
   T scale[R::kValues];
   load_gamma<R>(a, at, length, scale);
@@ -193,7 +202,7 @@ __device__ void weigh(const Backward<T>& a, T mean, T rstd, int64_t at, int leng
 // One row of partial sums (dgamma, dbeta) for each block.
 template <class R>
 __global__ void __launch_bounds__(R::kThreads)
-    rows_backward(const __grid_constant__ Backward<typename R::T> a, typename R::T* partial) {
+    rows_backward(const __grid_constant__ Backward<typename R::Stored> a, typename R::T* partial) {
   using T = typename R::T;
   const int n = static_cast<int>(a.n), team = static_cast<int>(threadIdx.x) / R::kTeam;
   T dgamma[R::kValues] = {}, dbeta[R::kValues] = {};
@@ -237,7 +246,7 @@ __global__ void __launch_bounds__(R::kThreads)
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads)
-    chunks_backward(const __grid_constant__ Backward<typename R::T> a) {
+    chunks_backward(const __grid_constant__ Backward<typename R::Stored> a) {
   using T = typename R::T;
   const int64_t row = blockIdx.x, start = row * a.n;
   const T mean = a.mean[row], rstd = a.rstd[row];
@@ -267,17 +276,18 @@ __global__ void __launch_bounds__(R::kThreads)
 }
 
 // Sums over rows [part * part_rows, ...) of columns that are too many for registers.
-template <class T>
+template <class Stored>
 __global__ void __launch_bounds__(kColumnThreads)
-    columns_backward(const __grid_constant__ Backward<T> a, int64_t part_rows, ColumnBlock block,
-                     T* __restrict__ partial) {
+    columns_backward(const __grid_constant__ Backward<Stored> a, int64_t part_rows,
+                     ColumnBlock block, Compute<Stored>* __restrict__ partial) {
+  using T = Compute<Stored>;
   const int64_t c = int64_t{blockIdx.x} * block.across + block.column();
   const int64_t begin = blockIdx.y * part_rows;
   const int64_t end = begin + part_rows < a.count ? begin + part_rows : a.count;
   T dgamma = 0, dbeta = 0;
   for (int64_t row = begin + block.row(); row < end && c < a.n; row += block.down) {
-    const T d = a.dy[row * a.n + c];
-    dgamma += d * ((a.x[row * a.n + c] - a.mean[row]) * a.rstd[row]);
+    const T d = static_cast<T>(a.dy[row * a.n + c]), x = static_cast<T>(a.x[row * a.n + c]);
+    dgamma += d * ((x - a.mean[row]) * a.rstd[row]);
     dbeta += d;
   }
   dgamma = column_reduce(block, dgamma, Adding{});
@@ -290,9 +300,9 @@ __global__ void __launch_bounds__(kColumnThreads)
 // Blocks that walk over the rows: as many as fill a large device, whatever device it is.
 constexpr int64_t kBlocksOfTeams = 512, kBlocksOfRows = 264;
 
-template <class T>
+template <class Stored>
 template <class R>
-void Backward<T>::rows() const {
+void Backward<Stored>::rows() const {
   const int64_t wanted = (count + R::kRowsPerBlock - 1) / R::kRowsPerBlock;
   const int64_t most = R::kRowsPerBlock > 1 ? kBlocksOfTeams : kBlocksOfRows;
   const int64_t blocks = wanted < most ? wanted : most;
@@ -303,9 +313,9 @@ void Backward<T>::rows() const {
   sum_columns<T>({partial.get(), blocks, n, {dgamma, dbeta}});
 }
 
-template <class T>
+template <class Stored>
 template <class R>
-void Backward<T>::chunks() const {
+void Backward<Stored>::chunks() const {
   gpu::launch(chunks_backward<R>, dim3(static_cast<uint32_t>(count)), dim3(R::kThreads), 0,
               stream(), *this);
   constexpr int64_t kPartRows = 256;
@@ -314,19 +324,26 @@ void Backward<T>::chunks() const {
   const int64_t parts = (count + part_rows - 1) / part_rows;
   const ColumnBlock block = ColumnBlock::of(n, part_rows < count ? part_rows : count);
   const DeviceScratch<T> partial(parts * 2 * n);
-  gpu::launch(columns_backward<T>,
+  gpu::launch(columns_backward<Stored>,
               dim3(static_cast<uint32_t>(block.tiles(n)), static_cast<uint32_t>(parts)),
               dim3(block.threads()), 0, stream(), *this, part_rows, block, partial.get());
   sum_columns<T>({partial.get(), parts, n, {dgamma, dbeta}});
 }
 
-template <class T>
+template <class Stored>
 void backward(const LayerNormParams& p, const Operand* operands) {
-  const Backward<T> a{operands[0].as<T>(), operands[1].as<T>(), operands[2].as<T>(),
-                      operands[3].as<T>(), operands[4].as<T>(), operands[5].as<T>(),
-                      operands[6].as<T>(), operands[7].as<T>(), p.rows,
-                      p.features};
-  with_row<T, 2>(p.features, all_aligned({a.dy, a.x, a.gamma, a.dx}), a);
+  using T = Compute<Stored>;
+  const Backward<Stored> a{operands[0].as<Stored>(),
+                           operands[1].as<Stored>(),
+                           operands[2].as<T>(),
+                           operands[3].as<T>(),
+                           operands[4].as<T>(),
+                           operands[5].as<Stored>(),
+                           operands[6].as<T>(),
+                           operands[7].as<T>(),
+                           p.rows,
+                           p.features};
+  with_row<Stored, 2>(p.features, all_aligned({a.dy, a.x, a.gamma, a.dx}), a);
 }
 
 }  // namespace
@@ -335,4 +352,5 @@ void backward(const LayerNormParams& p, const Operand* operands) {
 #define LAYER_NORM(T)                                          \
   kernel_entry<&forward<T>>(kernels::layer_norm, dtype_of<T>), \
       kernel_entry<&backward<T>>(kernels::layer_norm_backward, dtype_of<T>)
-WEFT_GPU_KERNELS(layer_norm, LAYER_NORM(float), LAYER_NORM(double))
+WEFT_GPU_KERNELS(layer_norm, LAYER_NORM(Float16), LAYER_NORM(BFloat16), LAYER_NORM(float),
+                 LAYER_NORM(double))

@@ -149,6 +149,21 @@ __device__ inline void store_values(T* to, const gpu::Vector<T, N>& v) {
   }
 }
 
+// The same where memory holds halves and T is what they are computed in.
+template <class T, int N, class Stored>
+__device__ inline gpu::Vector<T, N> load_as(const Stored* from) {
+  const auto stored = load_values<Stored, N>(from);
+  gpu::Vector<T, N> v;
+  UNROLL for (int i = 0; i < N; i++) v[i] = static_cast<T>(stored[i]);
+  return v;
+}
+template <class Stored, class T, int N>
+__device__ inline void store_as(Stored* to, const gpu::Vector<T, N>& v) {
+  gpu::Vector<Stored, N> stored;
+  UNROLL for (int i = 0; i < N; i++) stored[i] = static_cast<Stored>(v[i]);
+  store_values(to, stored);
+}
+
 inline uint32_t blocks_for(int64_t threads, int block) {
   return static_cast<uint32_t>((threads + block - 1) / block);
 }

@@ -1,5 +1,6 @@
-// Pooling of NHWC images: a thread makes 16 bytes of neighbouring channels of one pixel (one
-// channel where C or an address does not allow that), so that a warp moves 512 contiguous bytes.
+// Pooling of NHWC images: a thread makes 16 bytes of neighbouring channels of one pixel (8 of
+// halves, one channel where C or an address does not allow that), so that a warp moves 512
+// contiguous bytes.
 //
 // Every kernel is bound by memory: forward reads x and writes y (and indices, a byte each);
 // backward reads dy (and indices) and writes dx once. Windows that overlap meet in the caches.
@@ -11,6 +12,7 @@
 // ceil(R / stride_h) * ceil(S / stride_w) cached loads per pixel.
 #include "ops/pool2d.h"
 
+#include "cuda/math.h"
 #include "cuda/stream.h"
 #include "cuda/target.h"
 #include "cuda/window2d.h"
@@ -119,20 +121,20 @@ __global__ void __launch_bounds__(kThreads)
   const int h = place.row + g.pad_top, w = place.column + g.pad_left;
   const Covering rows = covering(h, g.R, g.stride_h, g.P);
   const Covering columns = covering(w, g.S, g.stride_w, g.Q);
-  gpu::Vector<T, kWidth> sum{};
+  gpu::Vector<Compute<T>, kWidth> sum{};
   for (int p = rows.begin; p < rows.end; p++) {
     const int row = (h - p * static_cast<int>(g.stride_h.value)) * g.S + w;
     for (int q = columns.begin; q < columns.end; q++) {
       const int here = row - q * static_cast<int>(g.stride_w.value);
       const int64_t at = ((place.n * g.P + p) * g.Q + q) * g.C + place.channel * kWidth;
       const auto index = load_values<I, kWidth>(indices + at);
-      const auto value = load_values<T, kWidth>(dy + at);
+      const auto value = load_as<Compute<T>, kWidth>(dy + at);
       UNROLL for (int k = 0; k < kWidth; k++) {
         if (static_cast<int>(index[k]) == here) sum[k] += value[k];
       }
     }
   }
-  store_values(dx + i * kWidth, sum);
+  store_as(dx + i * kWidth, sum);
 }
 
 template <class T, int kWidth, class I>
@@ -161,45 +163,47 @@ template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     average_forward_kernel(const __grid_constant__ Pooling g, const T* __restrict__ x,
                            T* __restrict__ y) {
+  using Sum = Compute<T>;
   const int64_t i = thread_number();
   if (i >= g.grid.count) return;
   const PixelPlace place = g.grid.place(i);
   const Patch patch = patch_of(g, place.row, place.column);
-  const T share = share_of<T>(patch.size());
-  gpu::Vector<T, kWidth> sum{};
+  const Sum share = share_of<Sum>(patch.size());
+  gpu::Vector<Sum, kWidth> sum{};
   for (int h = patch.top; h < patch.bottom; h++) {
     // One sum per row first: the rounding error grows with rows + columns, not their product.
-    gpu::Vector<T, kWidth> row_sum{};
+    gpu::Vector<Sum, kWidth> row_sum{};
     const T* pixel = pixel_at<T, kWidth>(g, x, place, h, patch.left);
     for (int w = patch.left; w < patch.right; w++, pixel += g.C) {
-      const auto value = load_values<T, kWidth>(pixel);
+      const auto value = load_as<Sum, kWidth>(pixel);
       UNROLL for (int k = 0; k < kWidth; k++) row_sum[k] += value[k];
     }
     UNROLL for (int k = 0; k < kWidth; k++) sum[k] += row_sum[k];
   }
   UNROLL for (int k = 0; k < kWidth; k++) sum[k] *= share;
-  store_values(y + i * kWidth, sum);
+  store_as(y + i * kWidth, sum);
 }
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     average_backward_kernel(const __grid_constant__ Pooling g, const T* __restrict__ dy,
                             T* __restrict__ dx) {
+  using Sum = Compute<T>;
   const int64_t i = thread_number();
   if (i >= g.grid.count) return;
   const PixelPlace place = g.grid.place(i);
   const Covering rows = covering(place.row + g.pad_top, g.R, g.stride_h, g.P);
   const Covering columns = covering(place.column + g.pad_left, g.S, g.stride_w, g.Q);
-  gpu::Vector<T, kWidth> sum{};
+  gpu::Vector<Sum, kWidth> sum{};
   for (int p = rows.begin; p < rows.end; p++) {
     for (int q = columns.begin; q < columns.end; q++) {
-      const T share = share_of<T>(patch_of(g, p, q).size());
+      const Sum share = share_of<Sum>(patch_of(g, p, q).size());
       const int64_t at = ((place.n * g.P + p) * g.Q + q) * g.C + place.channel * kWidth;
-      const auto value = load_values<T, kWidth>(dy + at);
+      const auto value = load_as<Sum, kWidth>(dy + at);
       UNROLL for (int k = 0; k < kWidth; k++) sum[k] += value[k] * share;
     }
   }
-  store_values(dx + i * kWidth, sum);
+  store_as(dx + i * kWidth, sum);
 }
 
 // --- launchers ---------------------------------------------------------------------------------
@@ -224,6 +228,10 @@ Pooling make_pooling(const Pool2dParams& p, Over over, int width) {
   return g;
 }
 
+// Channels that a thread makes: 16 bytes of what is computed in.
+template <class T>
+constexpr int kChannels = 16 / sizeof(Compute<T>);
+
 // Whether C channels of T, and of I beside them, can be moved by 16 bytes of T.
 template <class T, class I>
 bool is_wide(const Pool2dParams& p, const Operand& a, const Operand& b, const Operand& indices) {
@@ -241,7 +249,7 @@ void launch_pooling(void (*kernel)(Pooling, Parameters...), const Pooling& g,
 template <class T, class I>
 void max_forward(const Pool2dParams& p, const Operand& x, const Operand& y,
                  const Operand& indices) {
-  constexpr int kWidth = 16 / sizeof(T);
+  constexpr int kWidth = kChannels<T>;
   if (is_wide<T, I>(p, x, y, indices))
     launch_pooling(max_forward_kernel<T, kWidth, I>, make_pooling(p, Over::windows, kWidth),
                    x.as<T>(), y.as<T>(), indices.as<I>());
@@ -264,7 +272,7 @@ void max_pool2d_forward(const Pool2dParams& p, const Operand* operands) {
 template <class T, class I>
 void max_backward(const Pool2dParams& p, const Operand& dy, const Operand& indices,
                   const Operand& dx) {
-  constexpr int kWidth = 16 / sizeof(T);
+  constexpr int kWidth = kChannels<T>;
   if (is_wide<T, I>(p, dy, dx, indices))
     launch_pooling(max_backward_kernel<T, kWidth, I>, make_pooling(p, Over::pixels, kWidth),
                    dy.as<T>(), indices.as<I>(), dx.as<T>());
@@ -283,7 +291,7 @@ void max_pool2d_backward(const Pool2dParams& p, const Operand* operands) {
 
 template <class T, class I>
 void max_gather(const Pool2dParams& p, const Operand& x, const Operand& indices, const Operand& y) {
-  constexpr int kWidth = 16 / sizeof(T);
+  constexpr int kWidth = kChannels<T>;
   if (is_wide<T, I>(p, x, y, indices))
     launch_pooling(max_gather_kernel<T, kWidth, I>, make_pooling(p, Over::windows, kWidth),
                    x.as<T>(), indices.as<I>(), y.as<T>());
@@ -302,7 +310,7 @@ void max_pool2d_gather(const Pool2dParams& p, const Operand* operands) {
 
 template <class T>
 void average_pool2d_forward(const Pool2dParams& p, const Operand* operands) {
-  constexpr int kWidth = 16 / sizeof(T);
+  constexpr int kWidth = kChannels<T>;
   const Operand &x = operands[0], &y = operands[1];
   if (is_row_aligned<T>(x.data, p.C) && is_row_aligned<T>(y.data, p.C))
     launch_pooling(average_forward_kernel<T, kWidth>, make_pooling(p, Over::windows, kWidth),
@@ -314,7 +322,7 @@ void average_pool2d_forward(const Pool2dParams& p, const Operand* operands) {
 
 template <class T>
 void average_pool2d_backward(const Pool2dParams& p, const Operand* operands) {
-  constexpr int kWidth = 16 / sizeof(T);
+  constexpr int kWidth = kChannels<T>;
   const Operand &dy = operands[0], &dx = operands[1];
   if (is_row_aligned<T>(dy.data, p.C) && is_row_aligned<T>(dx.data, p.C))
     launch_pooling(average_backward_kernel<T, kWidth>, make_pooling(p, Over::pixels, kWidth),
@@ -333,4 +341,5 @@ void average_pool2d_backward(const Pool2dParams& p, const Operand* operands) {
       kernel_entry<&max_pool2d_gather<T>>(kernels::max_pool2d_gather, dtype_of<T>),           \
       kernel_entry<&average_pool2d_forward<T>>(kernels::average_pool2d_forward, dtype_of<T>), \
       kernel_entry<&average_pool2d_backward<T>>(kernels::average_pool2d_backward, dtype_of<T>)
-WEFT_GPU_KERNELS(pool2d, FOR_ONE_DTYPE(float), FOR_ONE_DTYPE(double))
+WEFT_GPU_KERNELS(pool2d, FOR_ONE_DTYPE(Float16), FOR_ONE_DTYPE(BFloat16), FOR_ONE_DTYPE(float),
+                 FOR_ONE_DTYPE(double))

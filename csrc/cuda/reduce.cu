@@ -48,24 +48,28 @@ struct DoubleTotal {
   __device__ double get() const { return lost == lost ? value + lost : value; }
 };
 
-template <class T>
-struct FloatSum : ContextFree<T> {
+template <class Stored>
+struct FloatSum : ContextFree<Stored> {
+  using T = Compute<Stored>;
   using Acc = std::conditional_t<std::is_same_v<T, float>, FloatTotal, DoubleTotal>;
-  T* y;
+  Stored* y;
   double divisor;
   bool squares;
 
   __device__ Acc start() const { return Acc::zero(); }
   template <int kWidth, int kCount>
-  __device__ void absorb(Acc& acc, const T (&v)[kCount], typename FloatSum::Context, int64_t,
+  __device__ void absorb(Acc& acc, const Stored (&v)[kCount], typename FloatSum::Context, int64_t,
                          int64_t) const {
     T part[kCount];
-    UNROLL for (int k = 0; k < kCount; k++) part[k] = squares ? v[k] * v[k] : v[k];
+    UNROLL for (int k = 0; k < kCount; k++) {
+      const T x = static_cast<T>(v[k]);
+      part[k] = squares ? x * x : x;
+    }
     acc.add(join_pairs(part, Plus()));
   }
   __device__ void merge(Acc& acc, const Acc& other) const { acc.add(other); }
-  __device__ void write(const Acc& acc, int64_t at, const T*) const {
-    y[at] = static_cast<T>(acc.get() / divisor);
+  __device__ void write(const Acc& acc, int64_t at, const Stored*) const {
+    y[at] = static_cast<Stored>(static_cast<T>(acc.get() / divisor));
   }
 };
 
@@ -162,23 +166,26 @@ struct IntegerProduct : ContextFree<U> {
 // ---- extremes and truth -------------------------------------------------------------------------
 
 // The maximum, NaN if there is one; the minimum with every sign turned round.
-template <class T>
-struct FloatExtreme : ContextFree<T> {
+template <class Stored>
+struct FloatExtreme : ContextFree<Stored> {
+  using T = Compute<Stored>;
   struct Acc {
     T value;
   };
-  T* y;
+  Stored* y;
   T sign;  // 1 or -1
 
   __device__ Acc start() const { return {static_cast<T>(-INFINITY)}; }
   __device__ void take(Acc& acc, T x) const { acc.value = x > acc.value || x != x ? x : acc.value; }
   template <int kWidth, int kCount>
-  __device__ void absorb(Acc& acc, const T (&v)[kCount], typename FloatExtreme::Context, int64_t,
-                         int64_t) const {
-    UNROLL for (int k = 0; k < kCount; k++) take(acc, v[k] * sign);
+  __device__ void absorb(Acc& acc, const Stored (&v)[kCount], typename FloatExtreme::Context,
+                         int64_t, int64_t) const {
+    UNROLL for (int k = 0; k < kCount; k++) take(acc, static_cast<T>(v[k]) * sign);
   }
   __device__ void merge(Acc& acc, const Acc& other) const { take(acc, other.value); }
-  __device__ void write(const Acc& acc, int64_t at, const T*) const { y[at] = acc.value * sign; }
+  __device__ void write(const Acc& acc, int64_t at, const Stored*) const {
+    y[at] = static_cast<Stored>(acc.value * sign);
+  }
 };
 
 // The maximum of unsigned numbers. Turning the sign bit round orders signed ones, turning all bits
@@ -202,21 +209,18 @@ struct IntegerExtreme : ContextFree<U> {
 };
 
 // Whether any element is true; whether all are, as no element being false.
-template <class U>
-struct Truth : ContextFree<U> {
+struct Truth : ContextFree<uint8_t> {
   using Acc = uint32_t;
   bool* y;
-  U mask;  // the bits that count: all but the sign of floats, since -0 is false
   bool all;
 
   __device__ Acc start() const { return 0; }
   template <int kWidth, int kCount>
-  __device__ void absorb(Acc& acc, const U (&v)[kCount], typename Truth::Context, int64_t,
-                         int64_t) const {
-    UNROLL for (int k = 0; k < kCount; k++) acc |= ((v[k] & mask) != 0) != all;
+  __device__ void absorb(Acc& acc, const uint8_t (&v)[kCount], Context, int64_t, int64_t) const {
+    UNROLL for (int k = 0; k < kCount; k++) acc |= (v[k] != 0) != all;
   }
   __device__ void merge(Acc& acc, Acc other) const { acc |= other; }
-  __device__ void write(Acc acc, int64_t at, const U*) const { y[at] = (acc != 0) != all; }
+  __device__ void write(Acc acc, int64_t at, const uint8_t*) const { y[at] = (acc != 0) != all; }
 };
 
 // ---- launchers ----------------------------------------------------------------------------------
@@ -233,7 +237,7 @@ double count_of(const Operand* operands) {
 
 template <class T>
 void sum(const ReduceParams& params, const Operand* operands) {
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (is_floating(dtype_of<T>))
     run(FloatSum<T>{{}, operands[1].as<T>(), 1, false}, params, operands);
   else
     run(IntegerSum<Bits<T>>{{}, operands[1].data, kSignBit<T>, 0}, params, operands);
@@ -247,7 +251,7 @@ void sum_squares(const ReduceParams& params, const Operand* operands) {
 template <class T>
 void mean(const ReduceParams& params, const Operand* operands) {
   const double n = count_of(operands);
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (is_floating(dtype_of<T>))
     run(FloatSum<T>{{}, operands[1].as<T>(), n, false}, params, operands);
   else if constexpr (sizeof(T) == 8)
     run(MeanOf64Bits{{}, operands[1].as<float>(), kSignBit<T> != 0, n}, params, operands);
@@ -257,7 +261,7 @@ void mean(const ReduceParams& params, const Operand* operands) {
 
 template <class T>
 void prod(const ReduceParams& params, const Operand* operands) {
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (is_floating(dtype_of<T>))
     run(FloatProduct<T>{{}, operands[1].as<T>()}, params, operands);
   else
     run(IntegerProduct<Bits<T>>{{}, operands[1].as<uint64_t>(), kSignBit<T>}, params, operands);
@@ -265,8 +269,9 @@ void prod(const ReduceParams& params, const Operand* operands) {
 
 template <class T, bool kMax>
 void extreme(const ReduceParams& params, const Operand* operands) {
-  if constexpr (std::is_floating_point_v<T>) {
-    run(FloatExtreme<T>{{}, operands[1].as<T>(), kMax ? T(1) : T(-1)}, params, operands);
+  if constexpr (is_floating(dtype_of<T>)) {
+    run(FloatExtreme<T>{{}, operands[1].as<T>(), kMax ? Compute<T>(1) : Compute<T>(-1)}, params,
+        operands);
   } else {
     using U = Bits<T>;
     const uint64_t turned = kMax ? kSignBit<T> : ~kSignBit<T>;
@@ -274,27 +279,28 @@ void extreme(const ReduceParams& params, const Operand* operands) {
   }
 }
 
-template <class T, bool kAll>
+// The contract casts everything else to bool.
+template <bool kAll>
 void truth(const ReduceParams& params, const Operand* operands) {
-  using U = Bits<T>;
-  const uint64_t mask = std::is_floating_point_v<T> ? ~kSignBit<T> : ~uint64_t{0};
-  run(Truth<U>{{}, operands[1].as<bool>(), static_cast<U>(mask), kAll}, params, operands);
+  run(Truth{{}, operands[1].as<bool>(), kAll}, params, operands);
 }
 
 }  // namespace
 }  // namespace weft::WEFT_GPU
 
-#define REDUCTIONS(T)                                              \
-  kernel_entry<&sum<T>>(kernels::sum, dtype_of<T>),                \
-      kernel_entry<&mean<T>>(kernels::mean, dtype_of<T>),          \
-      kernel_entry<&prod<T>>(kernels::prod, dtype_of<T>),          \
-      kernel_entry<&extreme<T, true>>(kernels::max, dtype_of<T>),  \
-      kernel_entry<&extreme<T, false>>(kernels::min, dtype_of<T>), \
-      kernel_entry<&truth<T, false>>(kernels::any, dtype_of<T>),   \
-      kernel_entry<&truth<T, true>>(kernels::all, dtype_of<T>)
-WEFT_GPU_KERNELS(reduce, REDUCTIONS(bool), REDUCTIONS(uint8_t), REDUCTIONS(uint16_t),
-                 REDUCTIONS(uint32_t), REDUCTIONS(uint64_t), REDUCTIONS(int8_t),
-                 REDUCTIONS(int16_t), REDUCTIONS(int32_t), REDUCTIONS(int64_t), REDUCTIONS(float),
-                 REDUCTIONS(double),
-                 kernel_entry<&sum_squares<float>>(kernels::sum_squares, DType::float32),
-                 kernel_entry<&sum_squares<double>>(kernels::sum_squares, DType::float64))
+// Products of halves are left to the kernels of float32: nobody waits for them.
+#define REDUCTIONS_BUT_PRODUCTS(T)                                \
+  kernel_entry<&sum<T>>(kernels::sum, dtype_of<T>),               \
+      kernel_entry<&mean<T>>(kernels::mean, dtype_of<T>),         \
+      kernel_entry<&extreme<T, true>>(kernels::max, dtype_of<T>), \
+      kernel_entry<&extreme<T, false>>(kernels::min, dtype_of<T>)
+#define REDUCTIONS(T) REDUCTIONS_BUT_PRODUCTS(T), kernel_entry<&prod<T>>(kernels::prod, dtype_of<T>)
+#define SUM_SQUARES(T) kernel_entry<&sum_squares<T>>(kernels::sum_squares, dtype_of<T>)
+WEFT_GPU_KERNELS(reduce, kernel_entry<&truth<false>>(kernels::any, DType::boolean),
+                 kernel_entry<&truth<true>>(kernels::all, DType::boolean), REDUCTIONS(bool),
+                 REDUCTIONS(uint8_t), REDUCTIONS(uint16_t), REDUCTIONS(uint32_t),
+                 REDUCTIONS(uint64_t), REDUCTIONS(int8_t), REDUCTIONS(int16_t), REDUCTIONS(int32_t),
+                 REDUCTIONS(int64_t), REDUCTIONS(float), REDUCTIONS(double),
+                 REDUCTIONS_BUT_PRODUCTS(Float16), REDUCTIONS_BUT_PRODUCTS(BFloat16),
+                 SUM_SQUARES(Float16), SUM_SQUARES(BFloat16), SUM_SQUARES(float),
+                 SUM_SQUARES(double))

@@ -20,6 +20,7 @@
 #include "cuda/bits.h"
 #include "cuda/block.h"
 #include "cuda/layout.h"
+#include "cuda/math.h"
 #include "cuda/scratch.h"
 #include "cuda/stream.h"
 #include "cuda/target.h"

@@ -13,10 +13,12 @@
 
 namespace weft::WEFT_GPU {
 
-// kWidth values are one access; then rows and their length must be multiples of kWidth.
-template <class T_, int kTeam_, int kValues_, int kWidth_>
+// T is computed in, Stored is what most arrays hold: halves become float32 in registers. kWidth
+// values are one access; then rows and their length must be multiples of kWidth.
+template <class T_, int kTeam_, int kValues_, int kWidth_, class Stored_ = T_>
 struct Row {
   using T = T_;
+  using Stored = Stored_;
   static constexpr int kTeam = kTeam_, kValues = kValues_, kWidth = kWidth_;
   static constexpr int kCapacity = kTeam * kValues;
   static constexpr int kThreads = kTeam <= 32 ? 128 : kTeam;
@@ -33,25 +35,27 @@ struct Row {
     return (k / kWidth * kTeam + rank()) * kWidth + k % kWidth;
   }
   // The first n values of a row; registers beyond them hold `beyond`.
-  __device__ static void load(const T* row, int n, T beyond, T (&v)[kValues]) {
+  template <class S>
+  __device__ static void load(const S* row, int n, T beyond, T (&v)[kValues]) {
     UNROLL for (int k = 0; k < kValues; k += kWidth) {
       const int c = column(k);
       if constexpr (kWidth == 1) {
-        v[k] = c < n ? row[c] : beyond;
+        v[k] = c < n ? static_cast<T>(row[c]) : beyond;
       } else if (c < n) {
-        const auto some = gpu::load_vec<gpu::Vector<T, kWidth>>(row + c);
-        UNROLL for (int i = 0; i < kWidth; i++) v[k + i] = some[i];
+        const auto some = gpu::load_vec<gpu::Vector<S, kWidth>>(row + c);
+        UNROLL for (int i = 0; i < kWidth; i++) v[k + i] = static_cast<T>(some[i]);
       } else {
         UNROLL for (int i = 0; i < kWidth; i++) v[k + i] = beyond;
       }
     }
   }
-  __device__ static void store(T* row, int n, const T (&v)[kValues]) {
+  template <class S>
+  __device__ static void store(S* row, int n, const T (&v)[kValues]) {
     UNROLL for (int k = 0; k < kValues; k += kWidth) {
       const int c = column(k);
       if (c >= n) continue;
-      gpu::Vector<T, kWidth> some;
-      UNROLL for (int i = 0; i < kWidth; i++) some[i] = v[k + i];
+      gpu::Vector<S, kWidth> some;
+      UNROLL for (int i = 0; i < kWidth; i++) some[i] = static_cast<S>(v[k + i]);
       if constexpr (kWidth == 1)
         row[c] = some[0];
       else
@@ -130,8 +134,9 @@ __device__ inline T max_values(const T (&v)[kCount]) {
 // --- on the host ---------------------------------------------------------------------------------
 
 // Longer rows do not fit: they are walked in chunks of Chunk::kCapacity, more than once.
-template <class T, int kWidth>
-using Chunk = Row<T, 512, 16 * 4 / static_cast<int>(sizeof(T)), kWidth>;
+template <class Stored, int kWidth>
+using Chunk =
+    Row<Compute<Stored>, 512, 16 * 4 / static_cast<int>(sizeof(Compute<Stored>)), kWidth, Stored>;
 
 template <class R>
 dim3 blocks_of_rows(int64_t rows) {
@@ -145,9 +150,11 @@ inline bool all_aligned(std::initializer_list<const void*> pointers) {
 }
 
 // problem.rows<R>() for the narrowest R that holds n values of each of kStreams arrays, or
-// problem.chunks<R>(). `aligned`: the arrays may be read 16 bytes at a time if n allows it.
-template <class T, int kStreams, class Problem>
+// problem.chunks<R>(). `aligned`: the arrays may be read 16 bytes at a time if n allows it. Halves
+// take the teams of float32, and 8 bytes at a time: a warp still asks for whole lines.
+template <class Stored, int kStreams, class Problem>
 void with_row(int64_t n, bool aligned, const Problem& problem) {
+  using T = Compute<Stored>;
   if constexpr (sizeof(T) == 8) {
     if (n <= 32) return problem.template rows<Row<T, 8, 4, 1>>();
     if (n <= 512) return problem.template rows<Row<T, 32, 16, 1>>();
@@ -156,19 +163,19 @@ void with_row(int64_t n, bool aligned, const Problem& problem) {
   } else {
     // Two arrays of 16 values are what 64 registers hold.
     constexpr int kMost = kStreams == 1 ? 1024 : 512;
-    if (n <= 32) return problem.template rows<Row<T, 8, 4, 1>>();
+    if (n <= 32) return problem.template rows<Row<T, 8, 4, 1, Stored>>();
     if (aligned && n % 4 == 0) {
-      if (n <= 256) return problem.template rows<Row<T, 32, 8, 4>>();
-      if (n <= 1024) return problem.template rows<Row<T, 32, 32, 4>>();
-      if (n <= 4096) return problem.template rows<Row<T, 256, 16, 4>>();
-      if (n <= kMost * 16) return problem.template rows<Row<T, kMost, 16, 4>>();
-      return problem.template chunks<Chunk<T, 4>>();
+      if (n <= 256) return problem.template rows<Row<T, 32, 8, 4, Stored>>();
+      if (n <= 1024) return problem.template rows<Row<T, 32, 32, 4, Stored>>();
+      if (n <= 4096) return problem.template rows<Row<T, 256, 16, 4, Stored>>();
+      if (n <= kMost * 16) return problem.template rows<Row<T, kMost, 16, 4, Stored>>();
+      return problem.template chunks<Chunk<Stored, 4>>();
     }
-    if (n <= 256) return problem.template rows<Row<T, 32, 8, 1>>();
-    if (n <= 1024) return problem.template rows<Row<T, 32, 32, 1>>();
-    if (n <= 4096) return problem.template rows<Row<T, 256, 16, 1>>();
-    if (n <= 8192) return problem.template rows<Row<T, 512, 16, 1>>();
-    problem.template chunks<Chunk<T, 1>>();
+    if (n <= 256) return problem.template rows<Row<T, 32, 8, 1, Stored>>();
+    if (n <= 1024) return problem.template rows<Row<T, 32, 32, 1, Stored>>();
+    if (n <= 4096) return problem.template rows<Row<T, 256, 16, 1, Stored>>();
+    if (n <= 8192) return problem.template rows<Row<T, 512, 16, 1, Stored>>();
+    problem.template chunks<Chunk<Stored, 1>>();
   }
 }
 

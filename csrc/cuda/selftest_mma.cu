@@ -139,6 +139,23 @@ WEFT_SELFTEST(mma_bf16, 80, 2e-6) { return check_mma<BFloat16>(); }
 WEFT_SELFTEST(mma_f16, 80, 2e-6) { return check_mma<Float16>(); }
 WEFT_SELFTEST(mma_tf32, 80, 2e-6) { return check_mma<ptx::Tf32>(); }
 
+// What tf32 has no bits for is cut off, not rounded: kernels round before (ptx::tf32_bits).
+WEFT_SELFTEST(mma_tf32_cuts_its_operands, 80, 0) {
+  constexpr int kM = 16, kK = 8;
+  std::vector<uint32_t> a, identity(kK * kK, 0);
+  std::vector<float> expected;
+  for (const float x : random_floats(kM * kK, 7)) {
+    a.push_back(std::bit_cast<uint32_t>(x));
+    expected.push_back(std::bit_cast<float>(TensorElement<ptx::Tf32>::bits(x)));
+  }
+  for (int k = 0; k < kK; k++) identity[k * kK + k] = std::bit_cast<uint32_t>(1.0f);
+  DeviceBuffer<uint32_t> da(a), db(identity);
+  DeviceBuffer<float> c(kM * kK);
+  gpu::launch(multiply<ptx::Tf32>, dim3(1), dim3(32), 0, nullptr, da.data(), db.data(), kK,
+              c.data());
+  return count_different(c.host(), expected);
+}
+
 // a (row-major) and b (row-major, K x N) through shared memory and ldmatrix.
 __global__ void multiply_with_ldmatrix(const uint16_t* a, const uint16_t* b, float* c) {
   constexpr int kK = 32, kN = 16, kPad = 8;

@@ -198,6 +198,39 @@ WEFT_SELFTEST(tma_dimensions, 90, 0) {
   return wrong;
 }
 
+// Floats that the copy engine brings as tf32 and the tensor core then cuts: each must be one of the
+// two neighbours in tf32, as after cutting or after rounding. (The simulated engine leaves floats
+// as they are, so that they are cut.) An engine that did anything else would cost more than tf32's
+// bits.
+WEFT_SELFTEST(tma_tf32_operands_are_cut_or_rounded, 90, 0) {
+  constexpr int kRows = 16, kColumns = 32, kBytes = kRows * kColumns * 4;
+  const std::vector<float> in = random_floats(kRows * kColumns, 8);
+  DeviceBuffer<float> source(in), target(in.size());
+  DeviceBuffer<uint16_t> raw(kBytes / 2);
+  ptx::TensorMapSpec spec{};
+  spec.type = ptx::TensorMapType::tf32;
+  spec.rank = 2;
+  spec.extent[0] = spec.box[0] = kColumns;
+  spec.extent[1] = spec.box[1] = kRows;
+  spec.stride[0] = kColumns * 4;
+  spec.base = source.data();
+  const ptx::TensorMap from = ptx::encode_tensor_map(spec);
+  spec.base = target.data();
+  const ptx::TensorMap to = ptx::encode_tensor_map(spec);
+  gpu::launch(load_and_store, dim3(1), dim3(128), kBytes, nullptr, from, to, 2, kBytes, Corner{},
+              raw.data());
+  const std::vector<uint16_t> halves = raw.host();
+  double wrong = 0;
+  for (size_t i = 0; i < in.size(); i++) {
+    constexpr uint32_t kStep = 0x2000;  // from one tf32 to the next
+    const uint32_t got = (halves[2 * i] | uint32_t{halves[2 * i + 1]} << 16) & ~(kStep - 1);
+    const uint32_t bits = std::bit_cast<uint32_t>(in[i]), cut = bits & ~(kStep - 1);
+    const uint32_t nearest = (bits + kStep / 2) & ~(kStep - 1);
+    wrong += got != cut && got != nearest;
+  }
+  return wrong;
+}
+
 // ---- runs of bytes
 // ---------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // Along the last axis a row is kept in registers: one reading and one writing, 2 n sizeof(T) bytes
 // a row forward and 3 backward, which is what bounds these kernels. Rows too long for that are read
 // twice (the second time mostly from L2). Along another axis threads walk down columns, twice.
+// Halves are computed in float32.
 #include "ops/softmax.h"
 
 #include "cuda/columns.h"
@@ -41,8 +42,8 @@ __device__ T nan_if_infinite(T top) {
 
 template <class R, bool kLog>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_forward(const typename R::T* __restrict__ x, typename R::T* __restrict__ y, int64_t rows,
-                 int n) {
+    rows_forward(const typename R::Stored* __restrict__ x, typename R::Stored* __restrict__ y,
+                 int64_t rows, int n) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const int length = row < rows ? n : 0;
@@ -61,8 +62,8 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_logsumexp(const typename R::T* __restrict__ x, typename R::T* __restrict__ y, int64_t rows,
-                   int n) {
+    rows_logsumexp(const typename R::Stored* __restrict__ x, typename R::Stored* __restrict__ y,
+                   int64_t rows, int n) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const int length = row < rows ? n : 0;
@@ -73,7 +74,7 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
   const T top = isfinite(largest) ? largest : T(0);
   UNROLL for (int k = 0; k < R::kValues; k++) v[k] = Math::exp(v[k] - top);
   const T sum = team_sum<R::kTeam>(sum_values(v));
-  if (length > 0 && R::rank() == 0) y[row] = top + Math::log(sum);
+  if (length > 0 && R::rank() == 0) y[row] = static_cast<typename R::Stored>(top + Math::log(sum));
 }
 
 // dx = y (dy - sum(dy y)), or dy - exp(y) sum(dy) for the logarithm.
@@ -88,8 +89,9 @@ __device__ T gradient_of(T dy, T y, T sum) {
 
 template <class R, bool kLog>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    rows_backward(const typename R::T* __restrict__ dy, const typename R::T* __restrict__ y,
-                  typename R::T* __restrict__ dx, int64_t rows, int n) {
+    rows_backward(const typename R::Stored* __restrict__ dy,
+                  const typename R::Stored* __restrict__ y, typename R::Stored* __restrict__ dx,
+                  int64_t rows, int n) {
   using T = typename R::T;
   const int64_t row = R::first_row();
   const int length = row < rows ? n : 0;
@@ -106,7 +108,7 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 
 // The exponentials of a row, by a whole block; every thread gets them.
 template <class R>
-__device__ Exponentials<typename R::T> exponentials_of(const typename R::T* x, int64_t n) {
+__device__ Exponentials<typename R::T> exponentials_of(const typename R::Stored* x, int64_t n) {
   using T = typename R::T;
   T top = kLowest<T>;
   double sum = 0;
@@ -128,7 +130,8 @@ __device__ Exponentials<typename R::T> exponentials_of(const typename R::T* x, i
 
 template <class R, bool kLog>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_forward(const typename R::T* __restrict__ x, typename R::T* __restrict__ y, int64_t n) {
+    chunks_forward(const typename R::Stored* __restrict__ x, typename R::Stored* __restrict__ y,
+                   int64_t n) {
   using T = typename R::T;
   x += int64_t{blockIdx.x} * n;
   y += int64_t{blockIdx.x} * n;
@@ -147,16 +150,17 @@ __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
 
 template <class R>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_logsumexp(const typename R::T* __restrict__ x, typename R::T* __restrict__ y,
+    chunks_logsumexp(const typename R::Stored* __restrict__ x, typename R::Stored* __restrict__ y,
                      int64_t n) {
   const auto [top, sum] = exponentials_of<R>(x + int64_t{blockIdx.x} * n, n);
-  if (threadIdx.x == 0) y[blockIdx.x] = top + Math::log(sum);
+  if (threadIdx.x == 0) y[blockIdx.x] = static_cast<typename R::Stored>(top + Math::log(sum));
 }
 
 template <class R, bool kLog>
 __global__ void __launch_bounds__(R::kThreads, R::kBlocksPerSm)
-    chunks_backward(const typename R::T* __restrict__ dy, const typename R::T* __restrict__ y,
-                    typename R::T* __restrict__ dx, int64_t n) {
+    chunks_backward(const typename R::Stored* __restrict__ dy,
+                    const typename R::Stored* __restrict__ y, typename R::Stored* __restrict__ dx,
+                    int64_t n) {
   using T = typename R::T;
   const int64_t start = int64_t{blockIdx.x} * n;
   double total = 0;
@@ -194,14 +198,15 @@ struct Column {
   }
 };
 
-template <class T, bool kLog>
+template <class Stored, bool kLog>
 __global__ void __launch_bounds__(kColumnThreads)
-    columns_forward(const T* __restrict__ x, T* __restrict__ y, SoftmaxParams p,
+    columns_forward(const Stored* __restrict__ x, Stored* __restrict__ y, SoftmaxParams p,
                     ColumnBlock block) {
+  using T = Compute<Stored>;
   const Column column(p, block);
   Exponentials<T> e{kLowest<T>, T(0)};
   for (int64_t r = block.row(); r < p.n && column.inside; r += block.down) {
-    const T v = x[column.at + r * p.inner];
+    const T v = static_cast<T>(x[column.at + r * p.inner]);
     if (v > e.top)
       e = {v, e.sum * Math::exp(e.top - v) + T(1)};
     else
@@ -211,23 +216,27 @@ __global__ void __launch_bounds__(kColumnThreads)
   const T sum = e.sum + nan_if_infinite(e.top);
   const T factor = kLog ? Math::log(sum) : T(1) / sum;
   for (int64_t r = block.row(); r < p.n && column.inside; r += block.down) {
-    const T v = x[column.at + r * p.inner] - e.top;
-    y[column.at + r * p.inner] = kLog ? v - factor : Math::exp(v) * factor;
+    const T v = static_cast<T>(x[column.at + r * p.inner]) - e.top;
+    y[column.at + r * p.inner] = static_cast<Stored>(kLog ? v - factor : Math::exp(v) * factor);
   }
 }
 
-template <class T, bool kLog>
+template <class Stored, bool kLog>
 __global__ void __launch_bounds__(kColumnThreads)
-    columns_backward(const T* __restrict__ dy, const T* __restrict__ y, T* __restrict__ dx,
-                     SoftmaxParams p, ColumnBlock block) {
+    columns_backward(const Stored* __restrict__ dy, const Stored* __restrict__ y,
+                     Stored* __restrict__ dx, SoftmaxParams p, ColumnBlock block) {
+  using T = Compute<Stored>;
   const Column column(p, block);
   T sum = 0;
-  for (int64_t r = block.row(); r < p.n && column.inside; r += block.down)
-    sum += term_of<kLog>(dy[column.at + r * p.inner], y[column.at + r * p.inner]);
+  for (int64_t r = block.row(); r < p.n && column.inside; r += block.down) {
+    const int64_t i = column.at + r * p.inner;
+    sum += term_of<kLog>(static_cast<T>(dy[i]), static_cast<T>(y[i]));
+  }
   sum = column_reduce(block, sum, Adding{});
   for (int64_t r = block.row(); r < p.n && column.inside; r += block.down) {
     const int64_t i = column.at + r * p.inner;
-    dx[i] = gradient_of<kLog>(dy[i], y[i], sum);
+    dx[i] =
+        static_cast<Stored>(gradient_of<kLog>(static_cast<T>(dy[i]), static_cast<T>(y[i]), sum));
   }
 }
 
@@ -317,4 +326,4 @@ void backward(const SoftmaxParams& p, const Operand* operands) {
       kernel_entry<&forward<T, Kind::logsumexp>>(kernels::logsumexp, dtype_of<T>),     \
       kernel_entry<&backward<T, false>>(kernels::softmax_backward, dtype_of<T>),       \
       kernel_entry<&backward<T, true>>(kernels::log_softmax_backward, dtype_of<T>)
-WEFT_GPU_KERNELS(softmax, SOFTMAX(float), SOFTMAX(double))
+WEFT_GPU_KERNELS(softmax, SOFTMAX(Float16), SOFTMAX(BFloat16), SOFTMAX(float), SOFTMAX(double))

@@ -3,6 +3,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 
 namespace weft {
 
@@ -27,7 +28,7 @@ Tensor arg_reduce(const Kernel<ArgReduceParams>& kernel, Tensor x, std::optional
   kept[at] = 1;
   check(x.dim(at) > 0 || num_elements(kept) == 0, kernel.name(), ": shape ", given,
         " has no elements along axis ", axis.value_or(0), ", so there is no place to name");
-  x = cast(x, compute_dtype(x.dtype()));
+  x = cast(x, kernel_dtype(kernel, x.device(), x.dtype()));
   Tensor y = Tensor::empty(kept, DType::int64, x.device());
   if (y.size() > 0)
     launch(kernel, x.dtype(), ArgReduceParams{at}, {x.size(), bytes_of(x) + bytes_of(y)}, {&x},

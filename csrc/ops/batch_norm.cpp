@@ -4,6 +4,7 @@
 #include "core/launch.h"
 #include "core/passes/fusion.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 
 namespace weft {
 
@@ -51,16 +52,17 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> batch_norm(const Tensor& x,
   const BatchNormParams p = make_params(x, epsilon, "batch_norm");
   check(p.M > 0 || p.C == 0, "batch_norm: x of shape ", x.shape(),
         " has no samples to take statistics of");
+  const DType dtype = kernel_dtype(kernels::batch_norm, x.device(), x.dtype());
   const DType wide = compute_dtype(x.dtype());
-  const Tensor dense = contiguous(cast(x, wide));
+  const Tensor dense = contiguous(cast(x, dtype));
   const Tensor g = per_channel(gamma, p, wide, "batch_norm", "gamma");
   const Tensor b = per_channel(beta, p, wide, "batch_norm", "beta");
-  Tensor y = Tensor::empty(x.shape(), wide, x.device());
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   Tensor mean = Tensor::empty({p.C}, wide, x.device());
   Tensor variance = Tensor::empty({p.C}, wide, x.device());
   Tensor rstd = Tensor::empty({p.C}, wide, x.device());
   if (y.size() > 0)
-    launch(kernels::batch_norm, wide, p, {8 * x.size(), 3 * bytes_of(dense)}, {&dense, &g, &b},
+    launch(kernels::batch_norm, dtype, p, {8 * x.size(), 3 * bytes_of(dense)}, {&dense, &g, &b},
            {&y, &mean, &variance, &rstd});
   return {cast(y, x.dtype()), mean, variance, rstd};
 }
@@ -70,14 +72,15 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
                             double epsilon) {
   const char* op = "batch_norm_inference";
   const BatchNormParams p = make_params(x, epsilon, op);
+  const DType dtype = kernel_dtype(kernels::batch_norm_inference, x.device(), x.dtype());
   const DType wide = compute_dtype(x.dtype());
-  const Tensor dense = contiguous(cast(x, wide)), m = per_channel(mean, p, wide, op, "mean"),
+  const Tensor dense = contiguous(cast(x, dtype)), m = per_channel(mean, p, wide, op, "mean"),
                v = per_channel(variance, p, wide, op, "variance"),
                g = per_channel(gamma, p, wide, op, "gamma"),
                b = per_channel(beta, p, wide, op, "beta");
-  Tensor y = Tensor::empty(x.shape(), wide, x.device());
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   if (y.size() > 0)
-    launch(kernels::batch_norm_inference, wide, p, {3 * x.size(), 2 * bytes_of(dense)},
+    launch(kernels::batch_norm_inference, dtype, p, {3 * x.size(), 2 * bytes_of(dense)},
            {&dense, &m, &v, &g, &b}, {&y});
   return cast(y, x.dtype());
 }
@@ -88,16 +91,17 @@ std::tuple<Tensor, Tensor, Tensor> batch_norm_backward(const Tensor& dy, const T
   const char* op = "batch_norm_backward";
   const BatchNormParams p = make_params(x, 0, op);
   check(dy.shape() == x.shape(), op, ": dy has shape ", dy.shape(), " but x has ", x.shape());
+  const DType dtype = kernel_dtype(kernels::batch_norm_backward, x.device(), x.dtype());
   const DType wide = compute_dtype(x.dtype());
-  const Tensor dense = contiguous(cast(x, wide)), d = contiguous(cast(dy, wide)),
+  const Tensor dense = contiguous(cast(x, dtype)), d = contiguous(cast(dy, dtype)),
                g = per_channel(gamma, p, wide, op, "gamma"),
                m = per_channel(mean, p, wide, op, "mean"),
                r = per_channel(rstd, p, wide, op, "rstd");
-  Tensor dx = Tensor::empty(x.shape(), wide, x.device());
+  Tensor dx = Tensor::empty(x.shape(), dtype, x.device());
   Tensor dgamma = Tensor::empty({p.C}, wide, x.device());
   Tensor dbeta = Tensor::empty({p.C}, wide, x.device());
   if (x.size() > 0)
-    launch(kernels::batch_norm_backward, wide, p, {10 * x.size(), 5 * bytes_of(dense)},
+    launch(kernels::batch_norm_backward, dtype, p, {10 * x.size(), 5 * bytes_of(dense)},
            {&d, &dense, &g, &m, &r}, {&dx, &dgamma, &dbeta});
   return {cast(dx, x.dtype()), dgamma, dbeta};
 }

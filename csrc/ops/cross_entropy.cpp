@@ -3,6 +3,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 
 namespace weft {
 
@@ -20,8 +21,9 @@ constexpr const char* kOp = "softmax_cross_entropy";
 struct CrossEntropyProblem {
   CrossEntropyParams params;
   bool sparse;
-  Shape rows;   // of the losses
-  DType dtype;  // of the arithmetic
+  Shape rows;    // of the losses
+  DType dtype;   // of the arithmetic
+  DType stored;  // of the logits and their gradient in memory
 };
 
 CrossEntropyProblem make_problem(const Tensor& x, const Tensor& y, double label_smoothing,
@@ -49,15 +51,17 @@ CrossEntropyProblem make_problem(const Tensor& x, const Tensor& y, double label_
               ignore_class.value_or(0),
               epsilon};
   p.dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  p.stored = kernel_dtype(p.sparse ? kernels::sparse_cross_entropy : kernels::dense_cross_entropy,
+                          x.device(), x.dtype());
   return p;
 }
 
-// Rows as the kernels want them: (N, C) without gaps, in the dtype of the arithmetic.
-Tensor as_rows(const Tensor& t, const CrossEntropyProblem& p) {
-  return try_reshape(contiguous(cast(t, p.dtype)), {p.params.N, p.params.C});
+// Rows as the kernels want them: (N, C) without gaps.
+Tensor as_rows(const Tensor& t, const CrossEntropyProblem& p, DType dtype) {
+  return try_reshape(contiguous(cast(t, dtype)), {p.params.N, p.params.C});
 }
 Tensor as_labels(const Tensor& y, const CrossEntropyProblem& p) {
-  return p.sparse ? try_reshape(contiguous(y), {p.params.N}) : as_rows(y, p);
+  return p.sparse ? try_reshape(contiguous(y), {p.params.N}) : as_rows(y, p, p.dtype);
 }
 
 // About 10 vector operations and one exponential for each logit.
@@ -88,7 +92,7 @@ void launch_sparse(const CrossEntropyProblem& p, const Tensor& x, const Tensor& 
   // A GPU does not wait for the answer: its kernel leaves a note, raised when values are read next.
   const bool wait = !is_gpu(x.device());
   const Tensor bad_row = wait ? Tensor::empty({1}, DType::int64, x.device()) : Tensor();
-  launch(kernels::sparse_cross_entropy, p.dtype, p.params,
+  launch(kernels::sparse_cross_entropy, p.stored, p.params,
          cost_of(p, bytes_of(x) + bytes_of(y) + bytes_of(loss)), {&x, &y},
          {&loss, &statistics, &mean, &bad_row, &dx});
   if (!wait || bad_row.is_meta()) return;
@@ -109,14 +113,14 @@ std::tuple<Tensor, Tensor, std::optional<Tensor>> softmax_cross_entropy(
   const Tensor loss = Tensor::empty(p.rows, p.dtype, x.device());
   const Tensor statistics = Tensor::empty({p.params.N, 2}, p.dtype, x.device());
   if (p.params.N == 0) return {cast(loss, x.dtype()), statistics, std::nullopt};
-  const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
+  const Tensor logits = as_rows(x, p, p.stored), labels = as_labels(y, p);
   const Tensor average = mean ? Tensor::empty({}, p.dtype, x.device()) : Tensor();
-  const Tensor dx = gradient ? Tensor::empty(x.shape(), p.dtype, x.device()) : Tensor();
+  const Tensor dx = gradient ? Tensor::empty(x.shape(), p.stored, x.device()) : Tensor();
   if (mean) p.params.dloss_scale = 1 / static_cast<double>(p.params.N);
   if (p.sparse)
     launch_sparse(p, logits, labels, loss, statistics, average, dx);
   else
-    launch(kernels::dense_cross_entropy, p.dtype, p.params,
+    launch(kernels::dense_cross_entropy, p.stored, p.params,
            cost_of(p, bytes_of(logits) + bytes_of(labels) + bytes_of(loss)), {&logits, &labels},
            {&loss, &statistics, &average});
   std::optional<Tensor> slope;
@@ -131,15 +135,15 @@ Tensor softmax_cross_entropy_backward(const Tensor& dloss, const Tensor& x, cons
   const bool mean = dloss.ndim() == 0 && p.rows.size() > 0;
   check(mean || dloss.shape() == p.rows, kOp, ": the gradient of the losses has shape ",
         dloss.shape(), ", the losses ", p.rows);
-  const Tensor dx = Tensor::empty(x.shape(), p.dtype, x.device());
+  const Tensor dx = Tensor::empty(x.shape(), p.stored, x.device());
   if (dx.size() == 0) return cast(dx, x.dtype());
   if (mean) p.params.dloss_scale = 1 / static_cast<double>(p.params.N);
   const Tensor all = mean ? broadcast_to(cast(dloss, p.dtype), {p.params.N}) : cast(dloss, p.dtype);
   Tensor gradients = try_reshape(all, {p.params.N});  // may be one number for all rows
   if (!gradients.defined()) gradients = try_reshape(contiguous(all), {p.params.N});
-  const Tensor logits = as_rows(x, p), labels = as_labels(y, p);
+  const Tensor logits = as_rows(x, p, p.stored), labels = as_labels(y, p);
   launch(p.sparse ? kernels::sparse_cross_entropy_backward : kernels::dense_cross_entropy_backward,
-         p.dtype, p.params, cost_of(p, 2 * bytes_of(logits) + bytes_of(labels)),
+         p.stored, p.params, cost_of(p, 2 * bytes_of(logits) + bytes_of(labels)),
          {&gradients, &logits, &labels, &statistics}, {&dx});
   return cast(dx, x.dtype());
 }

@@ -6,6 +6,7 @@
 #include "core/launch.h"
 #include "core/passes/fusion.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 #include "ops/random.h"
 
 namespace weft {
@@ -30,7 +31,7 @@ void check_arguments(const Tensor& x, double rate) {
 std::pair<Tensor, Tensor> dropout(const Tensor& x, const Tensor& state, double rate) {
   check_state(state, "dropout");
   check_arguments(x, rate);
-  const DType dtype = compute_dtype(x.dtype());
+  const DType dtype = kernel_dtype(kernels::dropout, x.device(), x.dtype());
   const Tensor source = contiguous(cast(x, dtype));
   const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   const Tensor mask = Tensor::empty(x.shape(), DType::boolean, x.device());
@@ -49,7 +50,7 @@ Tensor dropout_mask(const Tensor& x, const Tensor& mask, double rate) {
         mask.shape());
   check_type(mask.dtype() == DType::boolean, "dropout_mask: the mask must be bool, got ",
              mask.dtype());
-  const DType dtype = compute_dtype(x.dtype());
+  const DType dtype = kernel_dtype(kernels::dropout_mask, x.device(), x.dtype());
   const Tensor source = contiguous(cast(x, dtype)), kept = contiguous(mask);
   const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   if (x.size() > 0)

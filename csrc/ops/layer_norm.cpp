@@ -3,6 +3,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 
 namespace weft {
 
@@ -48,14 +49,16 @@ std::tuple<Tensor, Tensor, Tensor> layer_norm(const Tensor& x, const std::option
   const Split s = split(x, axes, epsilon, "layer_norm");
   check(s.params.features > 0 || s.params.rows == 0, "layer_norm: x of shape ", x.shape(),
         " has no features to normalise");
+  const DType dtype = kernel_dtype(kernels::layer_norm, x.device(), x.dtype());
   const DType wide = compute_dtype(x.dtype());
-  const Tensor dense = contiguous(cast(x, wide)), g = weight(gamma, s, wide, "layer_norm", "gamma"),
+  const Tensor dense = contiguous(cast(x, dtype)),
+               g = weight(gamma, s, wide, "layer_norm", "gamma"),
                b = weight(beta, s, wide, "layer_norm", "beta");
-  Tensor y = Tensor::empty(x.shape(), wide, x.device());
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   Tensor mean = Tensor::empty(s.outer, wide, x.device());
   Tensor rstd = Tensor::empty(s.outer, wide, x.device());
   if (y.size() > 0)
-    launch(kernels::layer_norm, wide, s.params, {8 * x.size(), 2 * bytes_of(dense)},
+    launch(kernels::layer_norm, dtype, s.params, {8 * x.size(), 2 * bytes_of(dense)},
            {&dense, &g, &b}, {&y, &mean, &rstd});
   return {cast(y, x.dtype()), mean, rstd};
 }
@@ -69,17 +72,18 @@ std::tuple<Tensor, Tensor, Tensor> layer_norm_backward(const Tensor& dy, const T
   check(dy.shape() == x.shape(), op, ": dy has shape ", dy.shape(), " but x has ", x.shape());
   check(mean.shape() == s.outer && rstd.shape() == s.outer, op, ": mean and rstd have shapes ",
         mean.shape(), " and ", rstd.shape(), ", expected ", s.outer);
+  const DType dtype = kernel_dtype(kernels::layer_norm_backward, x.device(), x.dtype());
   const DType wide = compute_dtype(x.dtype());
-  const Tensor dense = contiguous(cast(x, wide)), d = contiguous(cast(dy, wide)),
+  const Tensor dense = contiguous(cast(x, dtype)), d = contiguous(cast(dy, dtype)),
                g = weight(gamma, s, wide, op, "gamma"), m = contiguous(cast(mean, wide)),
                r = contiguous(cast(rstd, wide));
-  Tensor dx = Tensor::empty(x.shape(), wide, x.device());
+  Tensor dx = Tensor::empty(x.shape(), dtype, x.device());
   if (x.size() == 0)
     return {cast(dx, x.dtype()), full(s.features, 0, wide, x.device()),
             full(s.features, 0, wide, x.device())};
   Tensor dgamma = Tensor::empty(s.features, wide, x.device());
   Tensor dbeta = Tensor::empty(s.features, wide, x.device());
-  launch(kernels::layer_norm_backward, wide, s.params, {14 * x.size(), 3 * bytes_of(dense)},
+  launch(kernels::layer_norm_backward, dtype, s.params, {14 * x.size(), 3 * bytes_of(dense)},
          {&d, &dense, &g, &m, &r}, {&dx, &dgamma, &dbeta});
   return {cast(dx, x.dtype()), dgamma, dbeta};
 }

@@ -4,6 +4,7 @@
 #include "core/launch.h"
 #include "core/passes/fusion.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 #include "ops/window2d.h"
 
 namespace weft {
@@ -59,15 +60,17 @@ void check_indices(const char* op, const Tensor& indices, const Pool2dParams& p)
              indices.dtype());
 }
 
-// x ready for a kernel: computed dtype, row-major.
-Tensor prepare(const Tensor& x) { return contiguous(cast(x, compute_dtype(x.dtype()))); }
+// x ready for a kernel: in its dtype, row-major.
+Tensor prepare(const KernelSlot& kernel, const Tensor& x) {
+  return contiguous(cast(x, kernel_dtype(kernel, x.device(), x.dtype())));
+}
 
 std::pair<Tensor, Tensor> run_max_pool(const char* op, const Tensor& x, const Dims& window,
                                        const Dims& strides, const Dims& padding,
                                        bool with_indices) {
   const Pool2dParams p = make_params(op, x.shape(), window, strides, padding);
   check_floating(op, x);
-  const Tensor input = prepare(x);
+  const Tensor input = prepare(kernels::max_pool2d_forward, x);
   const Tensor y = Tensor::empty(y_shape(p), input.dtype(), x.device());
   Tensor indices;
   if (with_indices) indices = Tensor::empty(y_shape(p), index_dtype(p), x.device());
@@ -95,7 +98,7 @@ Tensor max_pool2d_backward(const Tensor& dy, const Tensor& indices, const Shape&
   check_floating(op, dy);
   check_windows(op, "dy", dy, p);
   check_indices(op, indices, p);
-  const Tensor gradient = prepare(dy), places = contiguous(indices);
+  const Tensor gradient = prepare(kernels::max_pool2d_backward, dy), places = contiguous(indices);
   const Tensor dx = Tensor::empty(x_shape, gradient.dtype(), dy.device());
   if (dx.size() > 0)
     launch(kernels::max_pool2d_backward, dx.dtype(), p, pool_cost(p, {&gradient, &places, &dx}),
@@ -109,7 +112,7 @@ Tensor max_pool2d_gather(const Tensor& x, const Tensor& indices, const Dims& win
   const Pool2dParams p = make_params(op, x.shape(), window, strides, padding);
   check_floating(op, x);
   check_indices(op, indices, p);
-  const Tensor input = prepare(x), places = contiguous(indices);
+  const Tensor input = prepare(kernels::max_pool2d_gather, x), places = contiguous(indices);
   const Tensor y = Tensor::empty(y_shape(p), input.dtype(), x.device());
   if (y.size() > 0)
     launch(kernels::max_pool2d_gather, y.dtype(), p, pool_cost(p, {&input, &places, &y}),
@@ -122,7 +125,7 @@ Tensor average_pool2d(const Tensor& x, const Dims& window, const Dims& strides,
   const char* op = "average_pool2d";
   const Pool2dParams p = make_params(op, x.shape(), window, strides, padding);
   check_floating(op, x);
-  const Tensor input = prepare(x);
+  const Tensor input = prepare(kernels::average_pool2d_forward, x);
   const Tensor y = Tensor::empty(y_shape(p), input.dtype(), x.device());
   if (y.size() > 0)
     launch(kernels::average_pool2d_forward, y.dtype(), p, pool_cost(p, {&input, &y}), {&input},
@@ -136,7 +139,7 @@ Tensor average_pool2d_backward(const Tensor& dy, const Shape& x_shape, const Dim
   const Pool2dParams p = make_params(op, x_shape, window, strides, padding);
   check_floating(op, dy);
   check_windows(op, "dy", dy, p);
-  const Tensor gradient = prepare(dy);
+  const Tensor gradient = prepare(kernels::average_pool2d_backward, dy);
   const Tensor dx = Tensor::empty(x_shape, gradient.dtype(), dy.device());
   if (dx.size() > 0)
     launch(kernels::average_pool2d_backward, dx.dtype(), p, pool_cost(p, {&gradient, &dx}),

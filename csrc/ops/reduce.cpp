@@ -5,6 +5,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 
 namespace weft {
 
@@ -64,7 +65,7 @@ Tensor reduce(const Kernel<ReduceParams>& kernel, const Tensor& x, const Reduced
               bool keepdims, DType dtype, double empty_value) {
   if (shape.count == 0)
     return drop_axes(full(shape.kept, empty_value, dtype, x.device()), shape, keepdims);
-  if (is_half(x.dtype())) {
+  if (kernel_dtype(kernel, x.device(), x.dtype()) != x.dtype()) {
     const DType wide = is_half(dtype) ? DType::float32 : dtype;
     return cast(reduce(kernel, cast(x, DType::float32), shape, keepdims, wide, empty_value), dtype);
   }

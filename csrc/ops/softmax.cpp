@@ -5,6 +5,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/kernel_dtype.h"
 #include "ops/reduce.h"
 
 namespace weft {
@@ -34,7 +35,7 @@ SoftmaxParams make_params(const Tensor& x, int64_t axis, const char* op) {
 
 Tensor forward(const Kernel<SoftmaxParams>& kernel, const Tensor& x, int64_t axis) {
   const SoftmaxParams p = make_params(x, axis, kernel.name());
-  const DType wide = compute_dtype(x.dtype());
+  const DType wide = kernel_dtype(kernel, x.device(), x.dtype());
   const Tensor dense = contiguous(cast(x, wide));
   Tensor y = Tensor::empty(x.shape(), wide, x.device());
   if (y.size() > 0)
@@ -47,7 +48,7 @@ Tensor backward(const Kernel<SoftmaxParams>& kernel, const Tensor& dy, const Ten
   const SoftmaxParams p = make_params(y, axis, kernel.name());
   check(dy.shape() == y.shape(), kernel.name(), ": dy has shape ", dy.shape(), " but y has ",
         y.shape());
-  const DType wide = compute_dtype(y.dtype());
+  const DType wide = kernel_dtype(kernel, y.device(), y.dtype());
   const Tensor d = contiguous(cast(dy, wide)), dense = contiguous(cast(y, wide));
   Tensor dx = Tensor::empty(y.shape(), wide, y.device());
   if (dx.size() > 0) launch(kernel, wide, p, {4 * y.size(), 3 * bytes_of(dx)}, {&d, &dense}, {&dx});
@@ -71,7 +72,7 @@ Tensor log_softmax_backward(const Tensor& dy, const Tensor& y, int64_t axis) {
 Tensor logsumexp(const Tensor& x, const std::optional<Dims>& axes, bool keepdims) {
   const ReducedShape shape = reduced_shape(x.shape(), axes, "logsumexp");
   const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::float32;
-  const DType wide = compute_dtype(dtype);
+  const DType wide = kernel_dtype(kernels::logsumexp, x.device(), dtype);
   if (shape.count == 0) {
     const double nothing = -std::numeric_limits<double>::infinity();
     return drop_axes(full(shape.kept, nothing, dtype, x.device()), shape, keepdims);
