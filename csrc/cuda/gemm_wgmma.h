@@ -225,26 +225,33 @@ __device__ __forceinline__ void wgmma_main_loop(WgmmaRing<Shape>& ring, int k_be
   if (before >= 0 && thread == 0) ptx::mbarrier_arrive(ring.empty(before));
 }
 
-// A warp's 16 rows, 32 columns at a time.
+// A warp's 16 rows. The fragments of wgmma give a lane pairs of columns; through shared memory, 32
+// columns at a time, lanes get 4 neighbours and 8 of them a row, so that whole sectors are written.
+// Rows there are permuted as TMA would do it, by units of 16 bytes, against bank conflicts.
 template <class Shape, class C>
 __device__ __forceinline__ void wgmma_store(const Epilogue<C, float>& epilogue, int row, int column,
                                             const float (&sums)[Shape::kSums],
                                             unsigned char* writing) {
-  constexpr int kColumns = Shape::kWriteColumns;
+  constexpr int kColumns = Shape::kWriteColumns, kRowBytes = kColumns * 4;
   const int lane = static_cast<int>(threadIdx.x) % gpu::kWarp;
   if (row >= epilogue.m) return;
-  const WarpRows<kColumns> staged{writing};
-  const MatrixRows<C> rows{epilogue, row};
   UNROLL for (int first = 0; first < Shape::kTileN; first += kColumns) {
     if (column + first >= epilogue.n) return;
     UNROLL for (int j = 0; j < kColumns / 8; j++) {
       UNROLL for (int h = 0; h < 2; h++) {
         const int i = first / 2 + j * 4 + h * 2;
-        staged.put(lane / 4 + h * 8, j * 8 + lane % 4 * 2, sums[i], sums[i + 1]);
+        const int unit = (j * 2 + lane % 4 / 2) ^ lane / 4 % 4 * 2;
+        gpu::store_vec(writing + (lane / 4 + h * 8) * kRowBytes + unit * kUnit + lane % 2 * 8,
+                       gpu::Vector<float, 2>{{sums[i], sums[i + 1]}});
       }
     }
     __syncwarp();
-    staged.write(epilogue, rows, 16, column + first);
+    _Pragma("unroll 1") for (int r = lane / 8; r < 16; r += 4) {
+      const int unit = lane % 8 ^ r % 4 * 2;
+      const auto four =
+          gpu::load_vec<gpu::Vector<float, 4>>(writing + r * kRowBytes + unit * kUnit);
+      epilogue.store(row + r, column + first + lane % 8 * 4, four.values);
+    }
     __syncwarp();
   }
 }
