@@ -169,6 +169,26 @@ def test_leaf_hooks_run_once_with_the_whole_gradient():
 # --- in-place changes ----------------------------------------------------------------------------
 
 
+def test_hooks_and_backwards_that_give_no_tensors_are_refused():
+    x = weft.tensor([2.0], requires_grad=True)
+    x.register_hook(lambda g: 3.0)
+    with pytest.raises(TypeError, match="a hook returned a float; it gives a tensor, or None"):
+        (x * x).sum().backward()
+
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, array):
+            return array
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy.numpy()
+
+    y = weft.tensor([2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"backward returned a numpy.ndarray as gradient 0"):
+        Wrong.apply(y).sum().backward()
+
+
 def test_changing_a_saved_tensor_is_noticed_and_both_sides_are_named():
     x = leaf([1.0, 2.0])
     y = weft.exp(x)

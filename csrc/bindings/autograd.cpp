@@ -75,6 +75,7 @@ PyTypeObject* make_tensor_base() {
       {"_view_version", T_OBJECT, offsetof(TensorState, view_version), 0, nullptr},
       {"_index", T_INT, offsetof(TensorState, index), 0, nullptr},
       {"_requires_grad", T_BOOL, offsetof(TensorState, requires_grad), 0, nullptr},
+      {"_is_one", T_BOOL, offsetof(TensorState, is_one), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr}};
   static PyType_Slot slots[] = {{Py_tp_new, reinterpret_cast<void*>(&PyType_GenericNew)},
                                 {Py_tp_members, members},
@@ -134,6 +135,12 @@ PyObject* unrecorded() {
 // --- Function.apply ------------------------------------------------------------------------------
 
 thread_local bool grad_enabled = true;
+
+}  // namespace
+
+bool exchange_grad_enabled(bool enabled) { return std::exchange(grad_enabled, enabled); }
+
+namespace {
 
 // The arguments of `apply` with tensors unwrapped, behind a place for the node.
 class Arguments {
@@ -319,7 +326,7 @@ PyTypeObject* make_function_base() {
 PyObject* is_grad_enabled(PyObject*, PyObject*) { return PyBool_FromLong(grad_enabled); }
 PyObject* set_grad_enabled(PyObject*, PyObject* enabled) {
   const int truth = PyObject_IsTrue(enabled);
-  return truth < 0 ? nullptr : PyBool_FromLong(std::exchange(grad_enabled, truth != 0));
+  return truth < 0 ? nullptr : PyBool_FromLong(exchange_grad_enabled(truth != 0));
 }
 
 }  // namespace

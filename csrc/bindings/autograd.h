@@ -54,6 +54,7 @@ struct TensorState {
   PyObject* view_version;        // of the storage, when a recorded view was taken
   int index;                     // which of the node's outputs it is
   bool requires_grad;
+  bool is_one;  // the gradient that a walk begins with
 };
 extern PyTypeObject* tensor_base;
 extern PyTypeObject* tensor_class;  // weft.Tensor, from the first operation on
@@ -90,6 +91,9 @@ struct NodeState {
   std::vector<Kept> kept;
   std::vector<Like> likes;
 };
+
+// Whether operations of this thread are recorded.
+bool exchange_grad_enabled(bool enabled);  // gives what it was before
 
 inline NodeState* node_in(PyObject* self) { return reinterpret_cast<NodeState*>(self); }
 PyTypeObject* make_node_base();

@@ -5,9 +5,13 @@
 // wait gets no more of them, and is next.
 #include "bindings/autograd.h"
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 #include <utility>
+
+#include "core/recording.h"
+#include "ops/cast.h"
 
 namespace py = pybind11;
 
@@ -20,6 +24,37 @@ py::object stolen(PyObject* object) {
   if (object == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(object);
 }
+
+py::object with_hooks(const py::handle hooks, py::object gradient) {
+  for (const py::handle hook : hooks) {
+    py::object replaced = hook(gradient);
+    if (replaced.is_none()) continue;
+    check_type(state_in(replaced.ptr()) != nullptr, "a hook returned a ",
+               Py_TYPE(replaced.ptr())->tp_name, "; it gives a tensor, or None for no change");
+    gradient = std::move(replaced);
+  }
+  return gradient;
+}
+
+// A gradient whose memory no other leaf has: several may have been given the same array.
+class Owned {
+ public:
+  py::object operator()(const py::object& gradient) {
+    const py::object data = stolen(data_of(state_in(gradient.ptr())));
+    const Tensor& array = *tensor_in(data.ptr());
+    const Storage* storage = array.storage().get();
+    const bool taken = std::find(taken_.begin(), taken_.end(), storage) != taken_.end();
+    if (!taken && array.is_contiguous() && storage->writable()) {
+      taken_.push_back(storage);
+      return gradient;
+    }
+    const py::object copy = stolen(tensor_object(contiguous_copy(array)));
+    return stolen(reinterpret_cast<PyObject*>(new_tensor(copy.ptr())));
+  }
+
+ private:
+  std::vector<const Storage*> taken_;
+};
 
 class Walk {
  public:
@@ -52,6 +87,24 @@ class Walk {
     return pairs;
   }
   py::dict kept() const { return kept_; }
+
+  // Adds the gradients to the `.grad` of the leaves. `create_graph`: they have a history.
+  void add_to_leaves(bool create_graph) const {
+    static PyObject* const hooks_name = PyUnicode_InternFromString("_hooks");
+    Owned owned;
+    for (const auto& [leaf, arrived] : leaves_) {
+      const py::object hooks = attribute(leaf.ptr(), hooks_name);
+      py::object gradient = hooks.is_none() ? arrived : with_hooks(hooks, arrived);
+      TensorState* state = state_in(leaf.ptr());
+      if (!absent(state->grad))
+        gradient = stolen(PyNumber_Add(state->grad, gradient.ptr()));
+      else if (!create_graph)
+        gradient = owned(gradient);
+      Py_XSETREF(state->grad, Py_NewRef(gradient.ptr()));
+      if (is_recording())
+        py::module_::import("weft.programs.recording").attr("note_gradient")(leaf, gradient);
+    }
+  }
 
  private:
   struct Waiting {
@@ -88,10 +141,7 @@ class Walk {
   static void apply_hooks(NodeState* node, std::vector<py::object>& gradients) {
     for (size_t i = 0; i < gradients.size(); i++) {
       if (!gradients[i]) continue;
-      const py::object hooks = borrowed(node->hooks).attr("get")(i, py::tuple());
-      for (const py::handle hook : hooks)
-        if (py::object replaced = hook(gradients[i]); !replaced.is_none())
-          gradients[i] = std::move(replaced);
+      gradients[i] = with_hooks(borrowed(node->hooks).attr("get")(i, py::tuple()), gradients[i]);
     }
   }
 
@@ -121,6 +171,8 @@ class Walk {
       if (gradient == Py_None) continue;
       check(i < arguments, name_of(node), ": backward returned ", count,
             " gradients, but forward got ", arguments, " arguments");
+      check_type(state_in(gradient) != nullptr, name_of(node), ": backward returned a ",
+                 Py_TYPE(gradient)->tp_name, " as gradient ", i, "; it gives tensors, or None");
       PyObject* edge = PyTuple_GET_ITEM(node->edges, i);
       if (edge != Py_None)
         add(PyTuple_GET_ITEM(edge, 0), PyTuple_GET_ITEM(edge, 1), borrowed(gradient));
@@ -135,20 +187,47 @@ class Walk {
   py::dict kept_;
 };
 
+void begin(Walk& walk, const py::object& output, const py::object& gradient) {
+  const TensorState* state = state_in(output.ptr());
+  check_type(state != nullptr, "walk: needs tensors");
+  if (absent(state->node))
+    walk.add(output.ptr(), Py_None, gradient);
+  else
+    walk.add(state->node, py::int_(state->index).ptr(), gradient);
+}
+
 py::tuple walk(const py::sequence& outputs, const py::sequence& gradients, bool retain_graph,
                const py::object& only, const py::object& keep) {
   Walk walk(retain_graph, only.ptr(), keep.ptr());
-  for (size_t i = 0; i < outputs.size(); i++) {
-    const py::object output = outputs[i];
-    const TensorState* state = state_in(output.ptr());
-    check_type(state != nullptr, "walk: needs tensors");
-    if (absent(state->node))
-      walk.add(output.ptr(), Py_None, gradients[i]);
-    else
-      walk.add(state->node, py::int_(state->index).ptr(), gradients[i]);
-  }
+  for (size_t i = 0; i < outputs.size(); i++) begin(walk, outputs[i], gradients[i]);
   walk.run();
   return py::make_tuple(walk.leaves(), walk.kept());
+}
+
+void add_gradients(const py::object& output, const py::object& gradient, bool retain_graph,
+                   bool create_graph) {
+  struct Recording {
+    explicit Recording(bool enabled) : outer(exchange_grad_enabled(enabled)) {}
+    ~Recording() { exchange_grad_enabled(outer); }
+    bool outer;
+  };
+  const Recording recording(create_graph);
+  Walk walk(retain_graph, Py_None, Py_None);
+  begin(walk, output, gradient);
+  walk.run();
+  walk.add_to_leaves(create_graph);
+}
+
+// The gradient of `output` with respect to itself.
+py::object one_like(const py::object& output) {
+  const TensorState* state = state_in(output.ptr());
+  check_type(state != nullptr && state->data != nullptr, "one_like: needs a tensor");
+  const Tensor& array = *tensor_in(state->data);
+  const py::object data =
+      stolen(tensor_object(full(array.shape(), 1, array.dtype(), array.device())));
+  TensorState* one = new_tensor(data.ptr());
+  one->is_one = true;
+  return stolen(reinterpret_cast<PyObject*>(one));
 }
 
 }  // namespace
@@ -157,6 +236,11 @@ WEFT_BINDING(autograd_walk) {
   m.def("walk", &walk, py::arg("outputs"), py::arg("gradients"), py::arg("retain_graph"),
         py::arg("only") = py::none(), py::arg("keep") = py::none(),
         "From the outputs to the leaves: ([(leaf, gradient), ...], {(node, output): gradient}).");
+  m.def("add_gradients", &add_gradients, py::arg("output"), py::arg("gradient"),
+        py::arg("retain_graph"), py::arg("create_graph"),
+        "From one output to the `.grad` of the leaves.");
+  m.def("one_like", &one_like, py::arg("output"),
+        "The gradient of a tensor with respect to itself.");
 }
 
 }  // namespace weft

@@ -30,6 +30,7 @@ __all__: list[str] = [
     "UpdateSettings",
     "absolute",
     "add",
+    "add_gradients",
     "additem",
     "all",
     "any",
@@ -176,6 +177,7 @@ __all__: list[str] = [
     "not_equal",
     "num_threads",
     "one_hot",
+    "one_like",
     "pad",
     "passes",
     "peak_bandwidth",
@@ -585,6 +587,13 @@ def absolute(x: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
 def add(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None = None) -> Tensor:
     """
     Elementwise, with broadcasting; numbers may stand beside tensors.
+    """
+
+def add_gradients(
+    output: typing.Any, gradient: typing.Any, retain_graph: bool, create_graph: bool
+) -> None:
+    """
+    From one output to the `.grad` of the leaves.
     """
 
 def additem(x: Tensor, key: typing.Any, value: typing.Any) -> None: ...
@@ -1213,6 +1222,11 @@ def one_hot(
     axis: typing.SupportsInt | typing.SupportsIndex,
     dtype: str,
 ) -> Tensor: ...
+def one_like(output: typing.Any) -> typing.Any:
+    """
+    The gradient of a tensor with respect to itself.
+    """
+
 def pad(
     x: Tensor,
     before: tuple[int, ...],

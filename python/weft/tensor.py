@@ -48,8 +48,8 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
     _index: int  # which of the node's outputs it is
     _severed: tuple[str, str] | None  # operation without gradient that cut its history
     _view_version: int | None  # of the storage, when a recorded view was taken
+    _is_one: bool  # the gradient that a walk begins with
     # The rest are attributes as usual.
-    _is_one = False  # the gradient that a walk begins with
     _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
     _mask: Tensor | None = None  # which steps of its sequences count, for the layers it goes to
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node, enable_grad
-from weft.programs.recording import note_gradient
-from weft.tensor import Tensor, as_tensor, filled_like
+from weft.tensor import Tensor, as_tensor
 
 # What a gradient arrives at: an output of a node, named by the edge to it, or a leaf, named by its
 # id (tensors compare element by element, so they are no keys themselves). An edge is made when the
@@ -90,9 +89,7 @@ def _seed(output: Tensor, gradient: Tensor | None, what: str) -> Tensor:
                 f"{what}: the output has shape {output.shape}, but only a scalar has an implicit "
                 "gradient; reduce it with .sum() or .mean(), or pass the gradient"
             )
-        one = filled_like(output, 1)
-        one._is_one = True
-        return one
+        return _C.one_like(output)
     gradient = as_tensor(gradient, dtype=output.dtype)
     if gradient.shape != output.shape:
         raise ValueError(
@@ -129,29 +126,7 @@ def backward(
         [2.0, 4.0]
     """
     seed = _seed(output, gradient, "backward")
-    outer = _C.set_grad_enabled(create_graph)
-    try:
-        leaves, _ = _C.walk((output,), (seed,), retain_graph or create_graph)
-        owners: set[int] = set()
-        for leaf, arrived in leaves:
-            if leaf._hooks:
-                arrived = _apply_hooks(leaf._hooks, arrived)
-            if leaf.grad is not None:
-                leaf.grad = leaf.grad + arrived
-            else:
-                leaf.grad = arrived if create_graph else _own(arrived, owners)
-            note_gradient(leaf, leaf.grad)
-    finally:
-        _C.set_grad_enabled(outer)
-
-
-def _own(gradient: Tensor, owners: set[int]) -> Tensor:
-    """`gradient` with memory of its own: several leaves may have been given the same array."""
-    array = gradient._data
-    if array.storage_id in owners or not array.is_contiguous() or not array.writable:
-        gradient = type(gradient)(_C.copy(array))
-    owners.add(gradient._data.storage_id)
-    return gradient
+    _C.add_gradients(output, seed, retain_graph or create_graph, create_graph)
 
 
 def grad(
