@@ -58,7 +58,7 @@ def test_program_prints_and_profiles_without_changing_anything(everywhere, tmp_p
     assert f"{len(program.launches)} launches" in text
     assert any(model.layers[0].name in layer for _, layer, *_ in program.launches)
     before = state_of(model)
-    assert "share" in program.profile(3)
+    assert "of limit" in program.profile(3)
     program.timeline(tmp_path / "step.json", repeat=2)
     assert_same(before, state_of(model))
     events = json.loads((tmp_path / "step.json").read_text())["traceEvents"]

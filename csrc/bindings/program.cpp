@@ -46,6 +46,14 @@ py::list describe(const Program& program) {
   return launches;
 }
 
+// For each launch its device and the type it computes in.
+py::list places(const Program& program) {
+  py::list found;
+  for (const LaunchRecord& launch : program.launches())
+    found.append(py::make_tuple(to_string(launch.device), launch.dtype));
+  return found;
+}
+
 py::list describe_passes(const Program& program) {
   py::list reports;
   for (const PassReport& r : program.reports())
@@ -72,6 +80,7 @@ WEFT_BINDING(program) {
       .def("is_current", &Program::is_current)
       .def("prepare", &Program::prepare, py::arg("passes"))
       .def("launches", &describe)
+      .def("places", &places)
       .def_property_readonly("reports", &describe_passes)
       .def("profile", &Program::profile, py::arg("repeat"))
       .def_property_readonly("launches_in_graphs", &Program::launches_in_graphs)

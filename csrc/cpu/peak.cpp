@@ -1,8 +1,6 @@
 // Loops that do nothing but reach a limit of the machine.
 #include "ops/peak.h"
 
-#include <string.h>
-
 #include "core/parallel.h"
 #include "cpu/isa.h"
 #include "cpu/simd.h"
@@ -30,14 +28,21 @@ void multiply_add(const PeakParams& params, const Operand* operands) {
   });
 }
 
+// A loop of vectors rather than memcpy, which takes 1.3 times as long in L1.
 void copy(const PeakParams& params, const Operand* operands) {
-  constexpr int64_t kGrain = 1 << 18;
+  constexpr int64_t kLanes = simd::kLanes<float>;
   const float* x = operands[0].as<float>();
   float* y = operands[1].as<float>();
-  for (int64_t i = 0; i < params.repetitions; i++)
-    parallel_for(operands[1].size(), kGrain, [&](int64_t begin, int64_t end) {
-      memcpy(y + begin, x + begin, static_cast<size_t>(end - begin) * sizeof(float));
-    });
+  parallel_for(operands[1].size(), params.grain, [&](int64_t begin, int64_t end) {
+    for (int64_t repetition = 0; repetition < params.repetitions; repetition++) {
+      int64_t i = begin;
+      for (; i + 2 * kLanes <= end; i += 2 * kLanes) {
+        simd::store(y + i, simd::load(x + i));
+        simd::store(y + i + kLanes, simd::load(x + i + kLanes));
+      }
+      for (; i < end; i++) y[i] = x[i];
+    }
+  });
 }
 
 }  // namespace

@@ -17,8 +17,11 @@ constinit Kernel<PeakParams> peak_copy("peak_copy");
 
 namespace {
 
-constexpr int64_t kSteps = 100'000;      // multiply-adds of a chain in one repetition
-constexpr int64_t kCopyBytes = 1 << 26;  // larger than the caches
+constexpr int64_t kSteps = 100'000;       // multiply-adds of a chain in one repetition
+constexpr int64_t kLeastBytes = 1 << 10;  // less would measure the start of the loop
+constexpr int64_t kPageFloats = 1 << 10;
+constexpr int64_t kGrainBytes = 1 << 20;   // of a part of a copy that fits no cache
+constexpr int64_t kCopiedBytes = 1 << 24;  // read by each thread in one repetition, at least
 
 constexpr int64_t vector_bytes(Isa isa) { return 16 << static_cast<int>(isa); }
 
@@ -47,12 +50,27 @@ double peak_flops(DType dtype) {
   });
 }
 
-// Bytes per second of a copy (read plus written) of arrays that do not fit the caches.
-double peak_bandwidth() {
-  const Tensor x = full({kCopyBytes / 4}, 1, DType::float32, Device{});
-  const Tensor y = full({kCopyBytes / 4}, 0, DType::float32, Device{});
-  return best_rate(2.0 * kCopyBytes, [&] {
-    launch(kernels::peak_copy, DType::float32, PeakParams{1}, {0, 2 * kCopyBytes}, {&x}, {&y});
+// Bytes per second (read plus written) of copies, in which `bytes` are read and written by each of
+// num_threads() threads: where they lie, in a cache or in memory, is what is measured.
+double peak_bandwidth(int64_t bytes) {
+  check(bytes >= kLeastBytes, "peak_bandwidth: at least ", kLeastBytes, " bytes are needed, got ",
+        bytes);
+  const int64_t part = bytes / 2;  // bytes of x for each thread
+  const int64_t n = part / 4 * num_threads();
+  const Tensor x = full({n}, 1, DType::float32, Device{});
+  const Tensor room = full({n + kPageFloats}, 0, DType::float32, Device{});
+  // At the same place of a page as x: a processor compares only the low 12 bits of addresses, and
+  // a load that follows a store at the same place waits for it. That took eight times as long.
+  const int64_t ahead = (x.data_as<float>() - room.data_as<float>()) % kPageFloats;
+  const Tensor y = slice(room, 0, (ahead + kPageFloats) % kPageFloats, n, 1);
+  const int64_t repetitions = std::max<int64_t>(1, kCopiedBytes / part);
+  // What fits a cache is copied again and again by one thread; of what does not, all threads take
+  // parts, so that none waits for the slowest.
+  const int64_t grain = repetitions > 1 ? part / 4 : std::min(part, kGrainBytes) / 4;
+  const int64_t copied = 2 * repetitions * n * 4;
+  return best_rate(static_cast<double>(copied), [&] {
+    launch(kernels::peak_copy, DType::float32, PeakParams{repetitions, grain}, {0, copied}, {&x},
+           {&y});
   });
 }
 
@@ -60,7 +78,7 @@ double peak_bandwidth() {
 
 WEFT_BINDING(peak) {
   m.def("peak_flops", &peak_flops, pybind11::arg("dtype"));
-  m.def("peak_bandwidth", &peak_bandwidth);
+  m.def("peak_bandwidth", &peak_bandwidth, pybind11::arg("bytes"));
 }
 
 }  // namespace weft

@@ -10,13 +10,15 @@ inline constexpr int64_t kPeakChains = 12;
 
 struct PeakParams {
   int64_t repetitions;
+  int64_t grain = 1;  // of peak_copy: elements of y that a thread copies `repetitions` times
 };
 
 namespace kernels {
 // Operands: out (one element per chunk of work, chosen dtype). Runs independent multiply-add chains
 // in registers on every thread.
 extern Kernel<PeakParams> peak_multiply_add;
-// Operands: x, y of equal length. y = x, `repetitions` times, shared among the threads.
+// Operands: x, y of equal length. y = x; each part stays with one thread for all its repetitions,
+// so small parts are read from that thread's caches and written to them.
 extern Kernel<PeakParams> peak_copy;
 }  // namespace kernels
 

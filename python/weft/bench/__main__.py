@@ -67,6 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _work(options: argparse.Namespace) -> None:
     import weft
     from weft.bench import operations, training_step
+    from weft.limits import Limits
 
     (threads,) = options.threads
     weft.set_num_threads(threads)
@@ -75,7 +76,7 @@ def _work(options: argparse.Namespace) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    limits = operations.Limits.measure()
+    limits = Limits.measure()
     rows = []
     for row in operations.run(options.filter, threads, limits, options.seconds, with_torch):
         rows.append(row.as_dict())

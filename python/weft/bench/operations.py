@@ -13,6 +13,7 @@ import numpy as np
 import weft
 from weft import _C
 from weft.bench.timing import interleaved
+from weft.limits import Limits
 from weft.testing import check
 from weft.testing.opcase import OpCase, Sample, arrays_in, cases, map_arrays
 
@@ -35,19 +36,6 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the machine can do, measured now on the chosen number of threads."""
-
-    flops: float
-    bandwidth: float
-
-    @classmethod
-    def measure(cls) -> Limits:
-        """Run the loops of csrc/cpu/peak.cpp."""
-        return cls(_C.peak_flops("float32"), _C.peak_bandwidth())
 
 
 def run(
@@ -82,7 +70,7 @@ def _measure(
         times["numpy"].best if "numpy" in times else None,
         times["torch"].best if "torch" in times else None,
         flops / best / 1e9, moved / best / 1e9,
-        max(flops / best / limits.flops, moved / best / limits.bandwidth),
+        limits.share(flops, moved, best)[0],
     )  # fmt: skip
 
 

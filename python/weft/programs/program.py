@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from weft.programs import profile as profiles
 from weft.programs.recording import Recording, copies
 from weft.programs.results import are_plain, fresh, same
 from weft.saving.files import atomic_write
@@ -115,10 +116,26 @@ class Program:
         return reason
 
     def profile(self, repeat: int = 20) -> str:
-        """The launches with their times and rates: a table. Afterwards all values are as before.
+        """The launches with their times, rates, and the share of what the processor can do.
+
+        That share is of the nearer of two limits, which are measured once (`weft.limits`): FLOP/s
+        of multiply-adds ("compute") and bytes a second of a copy ("memory"). GPUs, real or
+        simulated, have none. Afterwards all values are as before.
 
         Args:
             repeat: Replays; of each launch the least time counts.
+
+        Returns:
+            A table as text; the row "all" is the whole program.
+
+        Example:
+            >>> import weft
+            >>> product = weft.capture(lambda x: x @ x)
+            >>> for _ in range(3):
+            ...     y = product(weft.ones((64, 64)))
+            >>> head, matmul, everything, *_ = product.programs[0].profile().splitlines()
+            >>> head.split("  ")[-2:], matmul.split()[0], matmul.split()[-1]
+            (['of limit', 'bound by'], 'matmul', 'compute')
         """
         return self._table(self._seconds("profile", repeat))
 
@@ -154,15 +171,24 @@ class Program:
 
     def _table(self, seconds: list[float] | None) -> str:
         head = ["launch", "layer", "inputs", "outputs", "FLOPs", "bytes"]
-        total = sum(seconds) if seconds else 0.0
-        rows = []
-        for i, (name, layer, inputs, outputs, flops, moved) in enumerate(self.launches):
-            row = [name, layer, _shapes(inputs), _shapes(outputs), f"{flops:,}", f"{moved:,}"]
-            if seconds:
-                row += [f"{seconds[i] * 1e6:.2f}", f"{seconds[i] / total:.1%}"]
-                row += [f"{work / seconds[i] / 1e9:.1f}" for work in (flops, moved)]
-            rows.append(row)
-        head += ["us", "share", "GFLOP/s", "GB/s"] if seconds else []
+        rows = [
+            [name, layer, _shapes(inputs), _shapes(outputs), f"{flops:,}", f"{moved:,}"]
+            for name, layer, inputs, outputs, flops, moved in self.launches
+        ]
+        launches, footnotes = len(rows), []
+        if seconds:
+            timed = [
+                profiles.Timed(device, dtype, time, flops, moved)
+                for time, (device, dtype), (*_, flops, moved) in zip(
+                    seconds, self._raw.places(), self.launches, strict=True
+                )
+            ]
+            limits = profiles.limits_for(timed)
+            total = [f"{sum(x.flops for x in timed):,}", f"{sum(x.moved for x in timed):,}"]
+            rows = [*rows, ["all", "", "", "", *total]]
+            rows = [a + b for a, b in zip(rows, profiles.columns(timed, limits), strict=True)]
+            head += profiles.HEAD
+            footnotes.append(profiles.explanation(timed, limits))
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         lines = [
             "  ".join(
@@ -172,13 +198,13 @@ class Program:
             for row in [head, *rows]
         ]
         facts = (
-            f"{len(rows)} launches; intermediate results {self.bytes_planned:,} bytes (planned; "
+            f"{launches} launches; intermediate results {self.bytes_planned:,} bytes (planned; "
             f"{self.bytes_before_planning:,} one by one), kept {self.bytes_kept:,} bytes"
         )
         if in_graphs := self.launches_in_graphs:
             facts += f"; {in_graphs} of the launches are in CUDA graphs"
         changes = [str(report) for report in self.passes if report.gone]
-        return "\n".join([*lines, facts, *changes])
+        return "\n".join([*lines, *footnotes, facts, *changes])
 
     def __str__(self) -> str:
         return self._table(None)
