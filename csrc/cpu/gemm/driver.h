@@ -44,13 +44,18 @@ inline constexpr int64_t kBlockColumns = 16 * kPanelColumns<T>;
 template <class T>
 inline constexpr int64_t kBlockElements = kDepth<T> * kBlockColumns<T>;
 
+template <class T>
+inline constexpr int64_t kBeyondSecondLevel = (2 << 20) / sizeof(T);  // elements
+
 // One task should take ~10 us: shorter ones lose to the pool's 0.3 us and to cache misses.
 constexpr int64_t kTaskFlops = 1 << 20;
 constexpr int64_t kTasks = 8;  // at least so many where size allows, for an even share
 constexpr int64_t kPackTaskBytes = 128 * 1024;
 constexpr int64_t kFewRows = 3 * kMaxRows;
+constexpr int64_t kTilesTogether = 8;  // of a by columns, packed: 115 KB of a second-level cache
 
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Row tiles x panels of one block, cut into tasks by size alone.
 struct TaskGrid {
@@ -73,6 +78,13 @@ struct TaskGrid {
     }
     row_tasks = divide_up(row_tiles, rows_per_task);
     panel_tasks = divide_up(panels, panels_per_task);
+  }
+
+  // Up to `together` row tiles in a task, as far as enough tasks are left.
+  void take_rows(int64_t together, int64_t row_tiles) {
+    together = at_most(together, divide_up(row_tiles, kTasks));
+    if (rows_per_task < together) rows_per_task = together;
+    row_tasks = divide_up(row_tiles, rows_per_task);
   }
 };
 
@@ -119,14 +131,21 @@ WEFT_INLINE void set_pass(Tile<T>& t, const Gemm<T>& g, int64_t begin, int64_t e
 }
 
 // Whether tiles of A are copied before use: where the rows of a tile fall into the same sets of L1
-// (4 KB apart or multiples of it), or each step of K touches another page. Up to two panels of
-// columns use a tile too little to pay for its copy.
+// (4 KB apart or multiples of it), or each step of K touches another page. From 1 KB on steps are
+// too far apart for the prefetchers, which tells once A comes from L3 (512x2048x128, A transposed:
+// 22 GF/s where it lies, 81 copied). Up to two panels of columns use a tile too little to pay for
+// its copy.
 template <class T>
 WEFT_INLINE bool should_pack_a(const Gemm<T>& g) {
   constexpr int64_t kPage = 4096 / static_cast<int64_t>(sizeof(T));  // elements
   const int64_t lda = first_tile(g).lda;
   if (g.n <= 2 * kPanelColumns<T> || g.k <= 64) return false;
-  return layout_of_a(g) == ALayout::rows ? lda % kPage == 0 : lda >= kPage;
+  if (layout_of_a(g) == ALayout::rows) return lda % kPage == 0;
+  return lda >= (g.m * g.k > kBeyondSecondLevel<T> ? kPage / 4 : kPage);
+}
+template <class T>
+WEFT_INLINE int64_t tiles_together(const Gemm<T>& g) {
+  return layout_of_a(g) == ALayout::columns ? kTilesTogether : 1;
 }
 
 // Whether B is packed. On Zen 4 few rows never paid for it, and a B that stays in L2 only where its
@@ -201,6 +220,20 @@ struct PackedBlock {
   int64_t k_begin, depth_total, column, columns;
 };
 
+// Tiles [first, first + count) of A, steps [begin, begin + steps): copied one behind the other.
+template <class T>
+void pack_a_tiles(const Gemm<T>& g, const RowTiles& tiles, int64_t first, int64_t count,
+                  int64_t begin, int64_t steps, T* out) {
+  const int64_t lda = first_tile(g).lda;
+  const T* a = g.a + tiles.begin(first) * g.a_row_stride + begin * g.a_column_stride;
+  int rows[kTilesTogether];
+  for (int64_t i = 0; i < count; i++) rows[i] = tiles.rows(first + i);
+  if (layout_of_a(g) == ALayout::columns)
+    pack_a_columns(rows, static_cast<int>(count), steps, a, lda, out, packed_a_size<T>(kDepth<T>));
+  else
+    pack_a(rows[0], steps, a, lda, ALayout::rows, out);
+}
+
 template <class T>
 void multiply_block(const Gemm<T>& g, const PackedBlock<T>& block, const RowTiles& tiles,
                     const TaskGrid& grid, int64_t task, T* a_scratch) {
@@ -208,33 +241,37 @@ void multiply_block(const Gemm<T>& g, const PackedBlock<T>& block, const RowTile
   const int64_t panels = panel_count<T>(block.columns);
   const int64_t stride = panel_stride<T>(block.depth_total);
   const int64_t first_row = task / grid.panel_tasks * grid.rows_per_task;
+  const int64_t last_row = at_most(first_row + grid.rows_per_task, tiles.count);
   const int64_t first_panel = task % grid.panel_tasks * grid.panels_per_task;
+  const int64_t last_panel = at_most(first_panel + grid.panels_per_task, panels);
   const int64_t passes = divide_up(block.depth_total, kDepth<T>);
   const int64_t depth = divide_up(block.depth_total, passes);
-  const Tile<T> start = first_tile(g);
-  Tile<T> t = start;
-  for (int64_t r = first_row; r < first_row + grid.rows_per_task && r < tiles.count; r++) {
-    const int64_t row = tiles.begin(r);
-    const int rows = tiles.rows(r);
+  const int64_t together = a_scratch != nullptr ? tiles_together(g) : 1;
+  Tile<T> t = first_tile(g);
+  for (int64_t first = first_row; first < last_row; first += together) {
+    const int64_t last = at_most(first + together, last_row);
     for (int64_t from = 0; from < block.depth_total; from += depth) {
       const int64_t begin = block.k_begin + from;
-      const int64_t steps = from + depth < block.depth_total ? depth : block.depth_total - from;
-      set_pass(t, g, begin, begin + steps);
-      t.a = g.a + row * g.a_row_stride + begin * g.a_column_stride;
-      if (a_scratch != nullptr) {
-        t.lda = pack_a(rows, steps, t.a, start.lda, layout, a_scratch);
-        t.a = a_scratch;
-      }
-      for (int64_t p = first_panel; p < first_panel + grid.panels_per_task && p < panels; p++) {
-        const int64_t column = p * kPanelColumns<T>;
-        const int64_t rest = block.columns - column;
-        const int columns = static_cast<int>(rest < kPanelColumns<T> ? rest : kPanelColumns<T>);
-        t.ldb = packed_ld<T>(columns);
-        t.b = block.b + p * stride + from * t.ldb;
-        t.c = g.c + row * g.ldc + block.column + column;
-        t.bias =
-            g.bias != nullptr && begin + steps == g.k ? g.bias + block.column + column : nullptr;
-        run_tile(t, rows, columns, layout, BRows::padded);
+      set_pass(t, g, begin, begin + at_most(depth, block.depth_total - from));
+      if (a_scratch != nullptr) pack_a_tiles(g, tiles, first, last - first, begin, t.k, a_scratch);
+      for (int64_t r = first; r < last; r++) {
+        const int64_t row = tiles.begin(r);
+        const int rows = tiles.rows(r);
+        t.a = g.a + row * g.a_row_stride + begin * g.a_column_stride;
+        if (a_scratch != nullptr) {
+          t.a = a_scratch + (r - first) * packed_a_size<T>(kDepth<T>);
+          t.lda = layout == ALayout::columns ? rows : packed_a_ld<T>(t.k);
+        }
+        for (int64_t p = first_panel; p < last_panel; p++) {
+          const int64_t column = p * kPanelColumns<T>;
+          const int columns = static_cast<int>(at_most(block.columns - column, kPanelColumns<T>));
+          t.ldb = packed_ld<T>(columns);
+          t.b = block.b + p * stride + from * t.ldb;
+          t.c = g.c + row * g.ldc + block.column + column;
+          t.bias =
+              g.bias != nullptr && begin + t.k == g.k ? g.bias + block.column + column : nullptr;
+          run_tile(t, rows, columns, layout, BRows::padded);
+        }
       }
     }
   }
@@ -263,7 +300,7 @@ void multiply_packed(const Gemm<T>& g) {
   const int64_t depth_blocks = divide_up(g.k, kBlockElements<T> / width);
   const int64_t depth = divide_up(g.k, depth_blocks);
   const RowTiles tiles(g.m);
-  const bool pack_a_tiles = should_pack_a(g);
+  const bool packs_a = should_pack_a(g);
   const Scratch<T> packed(packed_size<T>(depth, width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k_begin = 0; k_begin < g.k; k_begin += depth) {
@@ -271,10 +308,12 @@ void multiply_packed(const Gemm<T>& g) {
       if (g.k - k_begin < depth) block.depth_total = g.k - k_begin;
       if (g.n - column < width) block.columns = g.n - column;
       pack_b_parallel(g, block, packed.get());
-      const TaskGrid grid(tiles.count, panel_count<T>(block.columns),
-                          2 * g.m * block.columns * block.depth_total);
+      TaskGrid grid(tiles.count, panel_count<T>(block.columns),
+                    2 * g.m * block.columns * block.depth_total);
+      if (packs_a) grid.take_rows(tiles_together(g), tiles.count);
       parallel_for(grid.row_tasks * grid.panel_tasks, 1, [&](int64_t begin, int64_t end) {
-        const OptionalScratch<T> a_scratch(pack_a_tiles ? packed_a_size<T>(kDepth<T>) : 0);
+        const OptionalScratch<T> a_scratch(packs_a ? tiles_together(g) * packed_a_size<T>(kDepth<T>)
+                                                   : 0);
         for (; begin < end; begin++)
           multiply_block<T>(g, block, tiles, grid, begin, a_scratch.get());
       });

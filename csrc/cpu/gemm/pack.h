@@ -162,24 +162,43 @@ inline void pack_b(int64_t k, int64_t n, const T* b, int64_t row_stride, int64_t
 template <class T>
 inline constexpr int64_t kRowPadding = 64 / sizeof(T);
 template <class T>
+WEFT_INLINE int64_t packed_a_ld(int64_t k) {  // of a copy by rows
+  return (k / kRowPadding<T> + 1) * kRowPadding<T>;
+}
+template <class T>
 WEFT_INLINE int64_t packed_a_size(int64_t k) {
   return kMaxRows * (k + 2 * kRowPadding<T>)+kLanes<T>;
+}
+
+// Several tiles by columns at once, one below the other in A and `tile_stride` apart in `out`:
+// where each step of K lies in another page, this visits it once for all of them.
+template <class T>
+inline void pack_a_columns(const int* rows, int tiles, int64_t k, const T* a, int64_t lda, T* out,
+                           int64_t tile_stride) {
+  for (int64_t step = 0; step < k; step++, a += lda) {
+    const T* from = a;
+    for (int tile = 0; tile < tiles; tile++) {
+      const int count = rows[tile];
+      T* to = out + tile * tile_stride + step * count;
+      // A whole vector may be written where fewer elements are due: the next step overwrites the
+      // rest.
+      int i = 0;
+      for (; i + kLanes<T> <= count; i += kLanes<T>) simd::store(to + i, simd::load(from + i));
+      if (i < count) simd::store(to + i, simd::load_partial(from + i, count - i));
+      from += count;
+    }
+  }
 }
 
 template <class T>
 inline int64_t pack_a(int rows, int64_t k, const T* a, int64_t lda, ALayout layout, T* out) {
   if (layout == ALayout::rows) {
-    const int64_t ld = (k / kRowPadding<T> + 1) * kRowPadding<T>;
+    const int64_t ld = packed_a_ld<T>(k);
     for (int i = 0; i < rows; i++)
       memcpy(out + i * ld, a + i * lda, static_cast<size_t>(k) * sizeof(T));
     return ld;
   }
-  // A whole vector may be written where fewer elements are due: the next run overwrites the rest.
-  for (int64_t step = 0; step < k; step++, a += lda, out += rows) {
-    int i = 0;
-    for (; i + kLanes<T> <= rows; i += kLanes<T>) simd::store(out + i, simd::load(a + i));
-    if (i < rows) simd::store(out + i, simd::load_partial(a + i, rows - i));
-  }
+  pack_a_columns(&rows, 1, k, a, lda, out, int64_t{0});
   return rows;
 }
 
