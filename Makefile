@@ -41,8 +41,9 @@ $(VENV)/with-%: $(VENV)/built pyproject.toml
 demo: $(VENV)/with-examples
 	$(BIN)/python examples/digits_cnn.py
 
+# Options of pytest: make test PYTEST="-n 4 -k conv2d"
 test: $(VENV)/with-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
 
 dev: $(VENV)/with-test $(VENV)/with-dev $(VENV)/with-examples
 	@echo "weft is installed in $(VENV) and follows your edits; after C++ changes run 'make dev' again"

@@ -92,6 +92,15 @@ if(NOT CMAKE_CUDA_COMPILER)
   message(STATUS "no nvcc: building without the cuda device (cpu and sim remain)")
   return()
 endif()
+find_package(CUDAToolkit 12.4 QUIET)
+if(NOT CUDAToolkit_FOUND)
+  set(found "the CUDA toolkit of ${CMAKE_CUDA_COMPILER} is older than 12.4 (${CUDAToolkit_VERSION})")
+  if(WEFT_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "WEFT_CUDA=ON, but ${found}: install the CUDA toolkit 13")
+  endif()
+  message(STATUS "${found}: building without the cuda device (cpu and sim remain)")
+  return()
+endif()
 
 # sm_90a code runs on Hopper only; the PTX of compute_80 serves everything newer. Files without
 # instructions of Hopper's own are translated to that PTX once, and from there to both GPUs: half of
@@ -105,7 +114,6 @@ endif()
 enable_language(CUDA)
 # It was created before the language was there, and CMake wants to know for the link.
 set_target_properties(_C PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
-find_package(CUDAToolkit 12.4 REQUIRED)
 # -O1 is for launchers, which the host's compiler gets; kernels are always optimised.
 string(REPLACE "-O3" "-O1" CMAKE_CUDA_FLAGS_RELEASE "${CMAKE_CUDA_FLAGS_RELEASE}")
 function(add_cuda_kernels name sources architectures)

@@ -22,12 +22,14 @@ def runtime(gpu):
     return weft.cuda if gpu.startswith("cuda") else weft.sim
 
 
+PACKAGE = os.path.dirname(os.path.dirname(weft.__file__))
+
+
 def run_python(code, **environment):
     """What a new process prints."""
-    folder = os.path.dirname(os.path.dirname(weft.__file__))
     result = subprocess.run(
         [sys.executable, "-c", f"import numpy as np\nimport weft\n{code}"],
-        env={**os.environ, "PYTHONPATH": folder, **environment},
+        env={**os.environ, "PYTHONPATH": PACKAGE, **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -101,6 +103,25 @@ def test_why_there_is_no_device_is_said_and_the_process_goes_on(environment, why
     for line in (first, second):
         assert re.search(why, line)
     assert "weft doctor" in second and third == "2.0"
+
+
+@pytest.mark.parametrize(
+    "name, value, expected",
+    [
+        ("WEFT_SIM_CHECK", "yes", "0 or 1"),
+        ("WEFT_SIM_SEED", "first", "a whole number"),
+        ("WEFT_SIM_MEMORY", "plenty", "bytes"),
+        ("WEFT_SIM_DEVICES", "two", "how many"),
+        ("WEFT_SIM_DRIVER", "abc", "a CUDA version"),
+    ],
+)
+def test_variables_of_the_simulated_device_are_checked(name, value, expected):
+    environment = {**os.environ, "PYTHONPATH": PACKAGE, name: value}
+    run = subprocess.run(
+        [sys.executable, "-c", "import weft"], env=environment, capture_output=True, text=True
+    )
+    last = run.stderr.strip().splitlines()[-1]
+    assert re.match(f"ValueError: {name} must be {expected}.*, got '{value}'", last)
 
 
 # --- copies --------------------------------------------------------------------------------------

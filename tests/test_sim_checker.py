@@ -165,6 +165,15 @@ def test_checks_do_not_nest():
     assert findings == []
 
 
+@pytest.mark.parametrize("seed", ["x", -1, 0.5])
+def test_a_bad_seed_is_refused_and_leaves_no_check_running(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number"), weft.sim.check(seed=seed):
+        pass
+    with weft.sim.check() as findings:
+        pass
+    assert findings == []
+
+
 def test_the_environment_checks_a_whole_process():
     code = "from weft import _C; _C.sim_run_planted_fault({!r})"
     environment = {"WEFT_SIM_CHECK": "1", "PYTHONPATH": ":".join(p for p in sys.path if p)}

@@ -108,6 +108,21 @@ def test_a_thread_that_does_not_exist_is_said_so():
     assert "no such block" in str(recorded)
 
 
+def test_an_index_may_be_shorter_but_must_be_one():
+    recorded = weft.sim.trace(planted("legal_last_block"), block=4, thread=(1, 0))
+    assert (recorded.block, recorded.thread) == ((4, 0, 0), (1, 0, 0)) and recorded.steps
+    for wrong in ("a", -1, (1, 2, 3, 4), 0.5, ()):
+        with pytest.raises(ValueError, match="trace: thread must be an index"):
+            weft.sim.trace(lambda: None, thread=wrong)
+
+
+def test_a_trace_without_launches_says_so(tmp_path):
+    recorded = weft.sim.trace(lambda: weft.ones((2,), device="cpu"))
+    assert str(recorded) == "no kernel was launched on sim"
+    recorded.save_html(tmp_path / "thread.html")
+    assert "No kernel was launched" in (tmp_path / "thread.html").read_text()
+
+
 def test_tools_exclude_each_other():
     with weft.sim.counters(), pytest.raises(RuntimeError, match="one at a time"):
         weft.sim.trace(lambda: None)

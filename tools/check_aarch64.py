@@ -1,4 +1,4 @@
-"""Configure for aarch64 and compile the core and the kernels, where a cross compiler is at hand.
+"""Configure for aarch64 and compile core, kernels and simulated device, where a cross compiler is.
 
 The machine that checks is an x86-64 one as a rule; an intrinsic without a guard, or an option that
 only one architecture knows, fails here.
@@ -18,6 +18,9 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent
 BUILD = ROOT / "build" / "aarch64"
 COMPILER = "aarch64-linux-gnu-g++"
+FOLDERS = [ROOT / "csrc" / folder for folder in ("core", "cpu", "cpu/gemm", "sim")]
+# Of the GPU kernels as the simulated device compiles them, a few that use most of its language.
+SIMULATED = ("softmax.cpp", "matmul_mma.cpp", "matmul_wgmma.cpp", "selftest.cpp")
 
 
 def configure() -> None:
@@ -36,6 +39,11 @@ def configure() -> None:
     subprocess.run(arguments, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
+def is_checked(path: pathlib.Path) -> bool:
+    """Whether a source is among those to compile."""
+    return path.parent in FOLDERS or (path.parent == BUILD / "sim" and path.name in SIMULATED)
+
+
 def compile_fast(entry: dict[str, str]) -> bool:
     """Compile one file without optimisation: that it compiles is all that is asked."""
     command = [c for c in shlex.split(entry["command"]) if c not in ("-O2", "-O3")]
@@ -50,8 +58,7 @@ def main() -> int:
         return 0
     configure()
     entries = json.loads((BUILD / "compile_commands.json").read_text())
-    folders = {ROOT / "csrc" / "core", ROOT / "csrc" / "cpu", ROOT / "csrc" / "cpu" / "gemm"}
-    entries = [e for e in entries if pathlib.Path(e["file"]).parent in folders]
+    entries = [e for e in entries if is_checked(pathlib.Path(e["file"]))]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         compiled = list(pool.map(compile_fast, entries))
     print(f"aarch64: {sum(compiled)} of {len(entries)} files compile")

@@ -91,7 +91,7 @@ bool release(void* pointer, bool host) {
 int device_count() {
   static const int count = [] {
     const char* text = std::getenv("WEFT_SIM_DEVICES");
-    return text == nullptr ? 1 : std::clamp(std::atoi(text), 0, kMaxDevices);
+    return text == nullptr || *text == '\0' ? 1 : std::clamp(std::atoi(text), 0, kMaxDevices);
   }();
   return count;
 }

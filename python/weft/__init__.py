@@ -60,6 +60,7 @@ from weft.models import Functional, Model, Sequential, estimate
 from weft import cuda, memory, sim
 
 mixed_precision = dtype_policies
+sim.check_environment()
 sim.check_from_environment()
 
 __version__ = "0.1.0"
@@ -72,6 +73,8 @@ _INSTEAD = {
     "global_variables_initializer": "nothing: a weft.Variable has its value from the beginning",
     "enable_eager_execution": "nothing: operations run when they are written",
 }
+# Imported when somebody asks for them, so that `import weft` stays quick.
+_ON_DEMAND = ("bench", "testing", "viz")
 _missing = module_getattr(__name__, globals())
 
 
@@ -79,6 +82,8 @@ def __getattr__(name: str) -> Any:
     if name == "keras":
         # Code written for Keras says tf.keras.layers or keras.layers; both are this module.
         return sys.modules[__name__]
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _INSTEAD:
         raise AttributeError(f"weft has no {name!r} (a TensorFlow 1 name); use {_INSTEAD[name]}")
     return _missing(name)

@@ -118,7 +118,9 @@ def _sim() -> Iterator[Finding]:
     for i in range(weft.sim.device_count()):
         yield from _device(full_name("sim", i))
     if not weft.sim.is_available():
-        yield Finding("sim", "devices", "none", "WEFT_SIM_DEVICES=0 switches them off: unset it")
+        name = "WEFT_SIM_DRIVER" if os.environ.get("WEFT_SIM_DRIVER") else "WEFT_SIM_DEVICES"
+        advice = f"{name}={os.environ.get(name)} switches them off: unset it"
+        yield Finding("sim", "devices", "none", advice)
 
 
 def _device(name: str) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ Example:
 from weft.gpu import Runtime
 from weft.sim.checker import CheckError, Finding, Findings, check, check_from_environment
 from weft.sim.counters import Counts, Line, counters
+from weft.sim.environment import check_environment
 from weft.sim.trace import Launch, Step, Trace, trace
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Trace",
     "can_access_peer",
     "check",
+    "check_environment",
     "check_from_environment",
     "compute_stream",
     "copy_stream",

@@ -82,6 +82,7 @@ def check(*, raise_errors: bool = True, seed: int | None = None) -> Iterator[Fin
 
     Raises:
         CheckError: At the end of the block, if anything was found.
+        ValueError: If `seed` is not a whole number of at least 0.
         RuntimeError: If another tool of ``weft.sim`` is running, or this build has none of them.
 
     Example:
@@ -91,13 +92,15 @@ def check(*, raise_errors: bool = True, seed: int | None = None) -> Iterator[Fin
         >>> print(findings)
         nothing found
     """
+    if seed is not None and (not isinstance(seed, int) or seed < 0):
+        raise ValueError(f"check: seed must be a whole number of at least 0, got {seed!r}")
     findings = Findings()
     before = _C.sim_schedule_seed()
     _C.sim_start_checker()
-    if seed is not None:
-        _C.sim_set_schedule_seed(seed)
     failure: Exception | None = None
     try:
+        if seed is not None:
+            _C.sim_set_schedule_seed(seed)
         yield findings
     except Exception as error:
         failure = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,8 @@ class Trace:
         return tables
 
     def __str__(self) -> str:
+        if not self.launches:
+            return "no kernel was launched on sim"
         console = Console(width=120)
         with console.capture() as captured:
             for table in self.tables():
@@ -143,7 +145,7 @@ class Trace:
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
         """Writes one page that needs nothing else."""
-        parts = [_PAGE]
+        parts = [_PAGE if self.launches else _PAGE + "<p>No kernel was launched on sim.</p>"]
         for number in range(len(self.launches)):
             parts.append(f"<h2>{html.escape(self._title(number))}</h2>")
             parts.append("<table><tr><th>line<th>does<th>address<th>value</tr>")
@@ -171,15 +173,28 @@ th, td { text-align: left; padding: 0.1em 1em; border-bottom: 1px solid #ddd; }
 <h1>A thread on the simulated device</h1>"""
 
 
+def _index(name: str, value: int | Sequence[int]) -> Index:
+    """(x, y, z) from x alone, (x, y) or (x, y, z)."""
+    given = tuple(value) if isinstance(value, Sequence) else (value,)
+    whole = all(isinstance(n, int) and 0 <= n < 1 << 32 for n in given)
+    if not whole or not 1 <= len(given) <= 3:
+        raise ValueError(f"trace: {name} must be an index x, (x, y) or (x, y, z), got {value!r}")
+    x, y, z = given + (0,) * (3 - len(given))
+    return x, y, z
+
+
 def trace(
-    function: Callable[[], Any], *, block: Index = (0, 0, 0), thread: Index = (0, 0, 0)
+    function: Callable[[], Any],
+    *,
+    block: int | Sequence[int] = (0, 0, 0),
+    thread: int | Sequence[int] = (0, 0, 0),
 ) -> Trace:
     """Calls `function` and records the kernels it launches on ``sim``.
 
     Args:
         function: Takes no arguments; what it returns becomes ``Trace.result``.
-        block: Index (x, y, z) of the block to follow in every launch.
-        thread: Index (x, y, z) of the thread in that block.
+        block: Index of the block to follow in every launch: x, (x, y) or (x, y, z).
+        thread: Index of the thread in that block.
 
     Returns:
         The launches, and for the chosen thread the lines it ran that touch memory or wait, with
@@ -187,6 +202,7 @@ def trace(
 
     Raises:
         RuntimeError: If another tool of ``weft.sim`` is running, or this build has none of them.
+        ValueError: If `block` or `thread` is no index.
 
     Example:
         >>> import weft
@@ -196,8 +212,9 @@ def trace(
         >>> recorded.steps[-1].operation
         'store'
     """
-    _C.sim_start_trace(block, thread)
+    followed, within = _index("block", block), _index("thread", thread)
+    _C.sim_start_trace(followed, within)
     try:
-        return Trace(function(), block, thread)
+        return Trace(function(), followed, within)
     finally:
         _C.sim_stop_watching()
