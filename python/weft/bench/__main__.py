@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     which both libraries are told the count before they start.
     """
     options = _parse(arguments)
+    if options.roofline:
+        _roofline(options)
+        return
     if options.worker:
         _work(options)
         return
@@ -53,15 +56,64 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m weft.bench", description=__doc__)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, max(1, os.cpu_count() or 1)])
+    description = "Compare the kernels with NumPy and, if installed, PyTorch."
+    parser = argparse.ArgumentParser(prog="python -m weft.bench", description=description)
+    parser.add_argument(
+        "--threads", type=int, nargs="+",
+        help="numbers of threads, each measured by itself (default: 1 and all; --roofline: 1)",
+    )  # fmt: skip
     parser.add_argument("--filter", default="", help="only operations whose name contains this")
     parser.add_argument("--seconds", type=float, default=0.4, help="time per row")
-    parser.add_argument("--output", help="write a JSON file, and a Markdown table beside it")
+    parser.add_argument(
+        "--output",
+        help="write a JSON file (with --roofline the picture), and a Markdown table beside it",
+    )
+    parser.add_argument(
+        "--roofline", action="store_true",
+        help="draw kernels below the limits of this machine, by default into roofline.png; needs "
+        "matplotlib (the extra weft[plot])",
+    )  # fmt: skip
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.threads is None:
+        options.threads = [1] if options.roofline else [1, max(1, os.cpu_count() or 1)]
     options.threads = sorted(set(options.threads))
+    if options.threads[0] < 1:
+        parser.error(f"--threads must be at least 1, got {options.threads[0]}")
+    if options.seconds <= 0:
+        parser.error(f"--seconds must be positive, got {options.seconds}")
+    if options.roofline and len(options.threads) > 1:
+        parser.error("--roofline draws one number of threads: give one with --threads")
     return options
+
+
+def _roofline(options: argparse.Namespace) -> None:
+    import weft
+    from weft.bench import roofline
+    from weft.viz.pyplot import pyplot
+
+    pyplot()  # says what is missing before anything is measured
+    from weft.bench import representative, roofline_picture
+
+    if not any(options.filter in work.name for work in representative.works()):
+        raise SystemExit(f"no kernel has a name that contains {options.filter!r}")
+    (threads,) = options.threads
+    weft.set_num_threads(threads)
+    with_torch = importlib.util.find_spec("torch") is not None
+    if with_torch:
+        import torch
+
+        torch.set_num_threads(threads)
+    roofs = roofline.Roofs.measure()
+    points = list(roofline.measure(options.filter, options.seconds, with_torch))
+    machine = _machine()
+    title, table = roofline.title(machine, threads), roofline.table(points, roofs)
+    print(f"{title}\n\n{table}")
+    path = pathlib.Path(options.output or "roofline.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    roofline_picture.draw(points, roofs, title, path)
+    path.with_suffix(".md").write_text(f"{title}\n\n{table}\n")
+    print(f"written: {path} and {path.with_suffix('.md')}")
 
 
 def _work(options: argparse.Namespace) -> None:

@@ -63,7 +63,7 @@ def _measure(
         contenders["torch"] = _torch_call(case, call, backward)
     _require_agreement(case, call, contenders)
     times = interleaved(contenders, seconds)
-    flops, moved = _cost(contenders["weft"])
+    flops, moved = cost_of(contenders["weft"])
     best = times["weft"].best
     return Row(
         case.name, repr(call), direction, threads, best,
@@ -174,7 +174,8 @@ def _to_numpy(value: Any) -> Any:
     return value.detach().numpy() if hasattr(value, "detach") else value
 
 
-def _cost(function: Callable[[], Any]) -> tuple[int, int]:
+def cost_of(function: Callable[[], Any]) -> tuple[int, int]:
+    """Operations and bytes of the launches of one call, as the contracts of csrc/ops count them."""
     _C.reset_launch_counters()
     function()
     _, flops, moved = _C.launch_counters()

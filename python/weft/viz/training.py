@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from weft.viz.pyplot import pyplot
+
 Path = str | os.PathLike[str]
-
-
-def _pyplot() -> Any:
-    """matplotlib's pyplot, drawing to files when there is no display.
-
-    Raises:
-        ImportError: Without matplotlib.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install weft[plot]") from error
-    display = {"DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"} & set(os.environ)
-    if sys.platform == "linux" and not display and "matplotlib.pyplot" not in sys.modules:
-        matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
 
 
 def _saved(figure: Any, path: Path | None) -> Any:
@@ -69,7 +52,7 @@ def plot_history(history: Any, path: Path | None = None) -> Any:
     names = [
         name for name in curves if name.removeprefix("val_") not in curves or name[:4] != "val_"
     ]
-    plt = _pyplot()
+    plt = pyplot()
     figure, panels = plt.subplots(
         1, len(names), figsize=(4.5 * len(names), 3.4), squeeze=False, layout="constrained"
     )
@@ -117,7 +100,7 @@ def plot_confusion(
     """
     table = confusion_matrix(y_true, y_pred)
     labels = list(names) if names is not None else [str(i) for i in range(len(table))]
-    plt = _pyplot()
+    plt = pyplot()
     size = max(4.0, 0.55 * len(table) + 1.5)
     figure, panel = plt.subplots(figsize=(size, size), layout="constrained")
     panel.imshow(np.log1p(table), cmap="Blues")
@@ -162,7 +145,7 @@ def plot_mistakes(
     wrong = np.flatnonzero(found != truth)
     worst = wrong[np.argsort(-probabilities[wrong, found[wrong]], kind="stable")][:count]
     labels = names if names is not None else [str(i) for i in range(probabilities.shape[-1])]
-    plt = _pyplot()
+    plt = pyplot()
     columns = max(1, min(8, len(worst)))
     rows = max(1, -(-len(worst) // columns))
     figure, panels = plt.subplots(
