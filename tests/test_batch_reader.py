@@ -1,6 +1,10 @@
 """Batches that a thread reads ahead are the rows that were asked for."""
 
 import os
+import re
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -109,6 +113,85 @@ def test_no_thread_stays_when_fit_is_interrupted(error):
     assert threads() == before
     model.fit(x, x[:, :1], epochs=1, verbose=0)
     assert threads() == before
+
+
+class Watches(weft.callbacks.Callback):
+    """Wants to know of every batch, so that `fit` calls Python in each."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+
+
+def trained(callbacks, **options):
+    """Weights and losses after training; the last batch is smaller."""
+    weft.utils.set_random_seed(3)
+    rng = np.random.default_rng(0)
+    x, y = rng.random((330, 20), dtype="float32"), rng.integers(0, 3, 330)
+    model = weft.Sequential(
+        [weft.Input((20,)), weft.layers.Dense(8), weft.layers.Dropout(0.3), weft.layers.Dense(3)]
+    )
+    model.compile(
+        "adam",
+        weft.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        **options,
+    )
+    history = model.fit(x, y, epochs=4, verbose=0, callbacks=callbacks)
+    return [*model.get_weights(), *map(np.array, history.history.values())]
+
+
+def test_steps_that_follow_each_other_without_python_are_the_same(monkeypatch):
+    replays = []
+    replay = _C.replay_batches
+
+    def counting(program, reader, *arguments):
+        before = reader.given
+        host = replay(program, reader, *arguments)
+        replays.append(reader.given - before)
+        return host
+
+    monkeypatch.setattr(_C, "replay_batches", counting)
+    alone = trained([])
+    assert sum(replays) > 20  # of 40 whole batches, 3 before the first replay
+    replays.clear()
+    watches = Watches()
+    watched = trained([watches])
+    assert replays == [] and watches.batches == 4 * list(range(11))
+    for a, b, c in zip(alone, watched, trained([], run_eagerly=True), strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+
+
+def test_the_batch_that_gives_no_finite_loss_is_named():
+    # The weights grow tenfold and more in each step: the loss overflows in a step of a replay.
+    x = np.full((3200, 4), 1.0, "float32")
+    messages = []
+    for callbacks in ([], [Watches()]):
+        weft.utils.set_random_seed(0)
+        model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1, name="last")], name="grows")
+        model.compile(weft.optimizers.SGD(1.0), "mse")
+        with pytest.raises(ValueError, match="the loss is") as raised:
+            model.fit(x, x[:, :1] * 3, epochs=9, verbose=0, callbacks=callbacks)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+    assert int(re.search(r"batch (\d+)", messages[0])[1]) > 4, messages[0]
+
+
+def test_fit_is_interrupted_between_steps_without_python():
+    x = np.zeros((32 * 20_000, 4), "float32")
+    model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    timer = threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,))
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        timer.start()
+        model.fit(x, x[:, :1], epochs=1000, verbose=0)
+    assert time.monotonic() - start < 10
+    model.fit(x[:64], x[:64, :1], verbose=0)
 
 
 def test_wrong_arguments():

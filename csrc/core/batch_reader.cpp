@@ -1,12 +1,14 @@
 #include "core/batch_reader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "core/check.h"
 #include "core/launch.h"
 #include "core/pinned_memory.h"
+#include "core/program.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -196,6 +198,18 @@ void BatchReader::read_ahead() {
     wake_reader_.wait(lock, [&] { return has_work() || claimed_.load() == batches_; });
     reader_sleeps_.store(false);
   }
+}
+
+int64_t replay_batches(Program& program, BatchReader& reader, int64_t rows, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (reader.next_rows() == rows && program.is_current() && Clock::now() < end) {
+    const std::vector<Tensor> batch = reader.next();
+    std::vector<const Tensor*> inputs;
+    for (const Tensor& array : batch) inputs.push_back(&array);
+    if (const int64_t host = program.run(inputs); host >= 0) return host;
+  }
+  return -1;
 }
 
 }  // namespace weft

@@ -15,6 +15,8 @@
 
 namespace weft {
 
+class Program;
+
 class BatchReader {
  public:
   // `order`: int64 row numbers, dense; batch k has the rows order[k * batch : (k + 1) * batch].
@@ -27,6 +29,8 @@ class BatchReader {
 
   // The rows of the next batch, an array of its own for each array; empty behind the last.
   std::vector<Tensor> next();
+  int64_t given() const { return given_; }  // batches so far
+  int64_t next_rows() const { return given_ == batches_ ? 0 : rows_of(given_); }
 
  private:
   void read_ahead();
@@ -57,5 +61,10 @@ class BatchReader {
   std::condition_variable wake_reader_, wake_caller_;
   std::thread thread_;
 };
+
+// Replays `program` on batch after batch of `reader`, as long as they have `rows` rows, for about
+// `seconds`. Returns the number of the host entry that the last batch has come to, as
+// `Program::run` does, or -1.
+int64_t replay_batches(Program& program, BatchReader& reader, int64_t rows, double seconds);
 
 }  // namespace weft

@@ -202,6 +202,7 @@ __all__: list[str] = [
     "relu6_backward",
     "relu_backward",
     "remainder",
+    "replay_batches",
     "reset_launch_counters",
     "reset_peak_memory",
     "reshape",
@@ -349,6 +350,8 @@ class BatchReader:
         ahead: bool,
     ) -> None: ...
     def next(self) -> list[Tensor]: ...
+    @property
+    def given(self) -> int: ...
 
 class TensorBase:
     @staticmethod
@@ -1339,6 +1342,12 @@ def remainder(x1: Tensor | float, x2: Tensor | float, /, *, out: Tensor | None =
     Elementwise, with broadcasting; numbers may stand beside tensors.
     """
 
+def replay_batches(
+    program: ...,
+    reader: BatchReader,
+    rows: typing.SupportsInt | typing.SupportsIndex,
+    seconds: typing.SupportsFloat | typing.SupportsIndex,
+) -> int: ...
 def reset_launch_counters() -> None: ...
 def reset_peak_memory(device: str = "cpu") -> None: ...
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor: ...

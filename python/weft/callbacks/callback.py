@@ -168,6 +168,12 @@ class CallbackList(Callback):
             for moment in ("begin", "end")
         }
 
+    @property
+    def watches_batches(self) -> bool:
+        """Whether a callback wants to know of single batches of `fit`."""
+        hooks = self._batch_hooks
+        return bool(hooks["on_train_batch_begin"] or hooks["on_train_batch_end"])
+
     def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
         for callback in self.callbacks:

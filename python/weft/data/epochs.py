@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Iterator
+from typing import Any
 
 from weft.data.sources import Batch, Source, placed
-from weft.device import gpu_in_use
+from weft.device import current_device, gpu_in_use, is_gpu
 
 
 class Epochs:
@@ -29,6 +30,12 @@ class Epochs:
     def num_batches(self) -> int | None:
         """Batches of an epoch, None if unknown."""
         return self.source.num_batches if self.steps is None else self.steps
+
+    @property
+    def reader(self) -> Any:
+        """`Source.reader`, where whatever it gives belongs to this epoch and is used as it is."""
+        on_the_way = gpu_in_use() and is_gpu(current_device())
+        return None if on_the_way or self.steps is not None else self.source.reader
 
     def rewind(self) -> None:
         """Begin the next epoch with the first batch, where a second pass is possible."""

@@ -83,10 +83,13 @@ class Source:
     Attributes:
         num_batches: Batches of one pass, or None if unknown.
         restartable: Whether a second pass is possible.
+        reader: During a pass, what `batches` takes its batches from, if a recorded step can do so
+            by itself as well: a `_C.BatchReader` of ``(x,)``, ``(x, y)`` or ``(x, y, weight)``.
     """
 
     num_batches: int | None = None
     restartable = True
+    reader: Any = None
 
     def peek(self) -> Batch:
         """The first batch, for checks; it is not lost."""
@@ -167,8 +170,12 @@ class ArraySource(Source):
         reader = _C.BatchReader(arrays, _C.from_numpy(order), self.batch_size, device, ahead)
         following = reader.next
         if self._flat:
-            while batch := following():
-                yield tuple(map(Tensor, batch))
+            self.reader = reader
+            try:
+                while batch := following():
+                    yield tuple(map(Tensor, batch))
+            finally:
+                self.reader = None
         while batch := following():
             yield self._rebuild(list(map(Tensor, batch)))
 

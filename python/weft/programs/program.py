@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from weft import _C
 from weft.programs import profile as profiles
 from weft.programs.recording import Recording, copies
 from weft.programs.results import are_plain, fresh, same
 from weft.saving.files import atomic_write
+
+# For so many seconds steps follow each other without Python: interrupts and progress wait.
+_TURN = 0.02
 
 
 class PassReport(NamedTuple):
@@ -88,6 +92,29 @@ class Program:
         for function, made in self._endings:
             function(*copies(made))
         return self._results.copy() if self._results_are_plain else fresh(self._results)
+
+    def _replay_batches(self, reader: Any, rows: int, position: Any) -> None:
+        """Replays it on further batches of `reader`, for `_TURN` seconds without Python.
+
+        Args:
+            reader: A `_C.BatchReader` of its arguments.
+            rows: Of a batch; one with fewer is left to the caller.
+            position: Its ``batch`` counts batches that are done.
+        """
+        # What has to be done before a replay was done for the one before this, and still holds.
+        if not self._results_are_plain or self._endings or self._gradients:
+            return  # Python has a turn in every replay
+        done = position.batch - reader.given
+        try:
+            at = _C.replay_batches(self._raw, reader, rows, _TURN)
+            while at >= 0:
+                position.batch = done + reader.given - 1
+                self._hosts[at]()
+                at = self._raw.go_on()
+        except BaseException:
+            position.batch = done + reader.given - 1
+            raise
+        position.batch = done + reader.given
 
     def _difference(self, other: Program) -> str:
         found: str = self._raw.difference(other._raw)

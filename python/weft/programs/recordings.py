@@ -54,6 +54,7 @@ class Recordings:
         self._kinds: dict[Any, _Kind] = {}
         self._lock = threading.Lock()
         self._said: set[str] = set()
+        self._replayed: Program | None = None  # by the last call
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Recordings:
         return Recordings(self.name, self._passes)
@@ -83,6 +84,7 @@ class Recordings:
             required: Raise an error if it cannot be recorded.
             version: Recordings of another version are made again.
         """
+        self._replayed = None
         leaves: list[Tensor] = []
         structure = flatten_arguments(arguments, leaves)
         raw = [leaf._data for leaf in leaves]
@@ -101,9 +103,19 @@ class Recordings:
                     if not kind.replayed:
                         kind.replayed = True
                         self._say_why_no_graphs(kind.program)
+                    self._replayed = kind.program
                     return results
                 kind.program, kind.first, kind.replayed = None, None, False
             return self._learn(function, arguments, leaves, key, required, version)
+        finally:
+            self._lock.release()
+
+    def replay_batches(self, reader: Any, rows: int, position: Any) -> None:
+        """If the last call was a replay: the same on further batches, see `Program`."""
+        if self._replayed is None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._replayed._replay_batches(reader, rows, position)
         finally:
             self._lock.release()
 

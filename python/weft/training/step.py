@@ -438,6 +438,11 @@ class ModelRecordings:
                 recordings.complain(f"the step sets {Changes.last}", model.jit_compile is True)
         return results
 
+    def replay_batches(self, name: str, reader: Any, rows: int, position: Any) -> None:
+        """If the last step was a replay: the same on further batches, see `Program`."""
+        if name in self._of:
+            self._of[name].replay_batches(reader, rows, position)
+
     def _look(self) -> None:
         """Number the configuration of all layers: what was recorded under another is not used."""
         self._seen = Changes.count

@@ -189,6 +189,7 @@ class Trainer(Step):
             logs = self.get_metrics_result()
         begin, step, end = run.on_train_batch_begin, self.train_step, run.on_train_batch_end
         own = inspection.own_step(self)
+        unwatched = not own and not run.watches_batches
         for data in iterator:
             batch = position.batch
             begin(batch)
@@ -196,7 +197,9 @@ class Trainer(Step):
             position.batch = batch + 1
             if own and self._explain_loss is not None:
                 self._explain_loss.check(logs, data)
-            end(batch, logs)
+            if unwatched and self._recordings is not None and (reader := batches.reader):
+                self._recordings.replay_batches("train_step", reader, len(data[0]), position)
+            end(position.batch - 1, logs)
             if self.stop_training:
                 break
         if not logs and position.batch == 0:
