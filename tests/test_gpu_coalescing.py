@@ -86,10 +86,8 @@ def test_products_of_halves_on_tensor_cores(variant, dtype, layout):
     assert counts.of("mma_kernel", memory="shared")
 
 
-@pytest.mark.parametrize(
-    ("dtype", "layout"),
-    [*((d, layout) for d in ("float16", "bfloat16") for layout in LAYOUTS), ("float32", "nt")],
-)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("variant", ["wgmma_128x128", "wgmma_128x256"])
 def test_products_by_warpgroups(variant, dtype, layout):
     shape = (256, 128) if layout[0] == "t" else (128, 256)

@@ -91,5 +91,7 @@ void matmul_mma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& sp
 void matmul_wgmma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
 // Why this product cannot be computed by wgmma on the current device; null if it can.
 const char* why_not_wgmma(const GemmProblem& p);
+// Bytes that `matmul_wgmma` moves before it multiplies, to bring factors into its layout.
+double bytes_before_wgmma(const GemmProblem& p);
 
 }  // namespace weft::WEFT_GPU

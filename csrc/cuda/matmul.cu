@@ -94,25 +94,30 @@ struct Candidate {
   int tile_m, tile_n, depth;
   double speed;  // multiply-adds per cycle of a multiprocessor
   bool splits;
+  double before = 0;  // cycles
 };
 struct Plan {
   MatmulVariant variant = MatmulVariant::automatic;
   GemmSplit split;
 };
 
+constexpr double kBytesPerCycle = 18;   // of memory, for each multiprocessor
+constexpr double kLaunchCycles = 3600;  // 2 us
+
 // An estimate of the cycles a plan takes: the busiest multiprocessor's tiles, each with a start-up
-// of about 32 steps of k; a split also writes and reads its sums (18 bytes per cycle and
-// multiprocessor) and launches a second kernel (2 us).
+// of about 32 steps of k; a split also writes and reads its sums and launches a second kernel.
 double cycles(const GemmProblem& p, const Candidate& c, int64_t splits, int64_t k_per_split,
               int multiprocessors) {
   const int64_t tiles = ceil_div(p.m, c.tile_m) * ceil_div(p.n, c.tile_n) * p.products();
   const auto busiest = static_cast<double>(ceil_div(tiles * splits, multiprocessors));
   const double tile = static_cast<double>(c.tile_m) * c.tile_n *
                       static_cast<double>(std::min(k_per_split, p.k) + 32) / c.speed;
-  if (splits == 1) return busiest * tile;
+  if (splits == 1) return c.before + busiest * tile;
   const double results = static_cast<double>(p.m) * static_cast<double>(p.n * p.products());
-  const double extra = results * static_cast<double>(splits) * 8 / (18.0 * multiprocessors) + 3600;
-  return busiest * tile + extra;
+  const double extra =
+      results * static_cast<double>(splits) * 8 / (kBytesPerCycle * multiprocessors) +
+      kLaunchCycles;
+  return c.before + busiest * tile + extra;
 }
 
 constexpr int kMaxSplits = 64;
@@ -154,8 +159,14 @@ std::vector<Candidate> candidates_for(const GemmProblem& p, const MatmulParams& 
         {MatmulVariant::mma_128x128, 128, 128, depth, 1100 * speed, true},
         {MatmulVariant::mma_64x64, 64, 64, depth, 600 * speed, true}};
     if (why_not_wgmma(p) == nullptr) {
-      candidates.push_back({MatmulVariant::wgmma_128x256, 128, 256, depth, 1640 * speed, true});
-      candidates.push_back({MatmulVariant::wgmma_128x128, 128, 128, depth, 1400 * speed, true});
+      const double bytes = bytes_before_wgmma(p);
+      const double before =
+          bytes == 0 ? 0
+                     : bytes / (kBytesPerCycle * device_traits().multiprocessors) + kLaunchCycles;
+      candidates.push_back(
+          {MatmulVariant::wgmma_128x256, 128, 256, depth, 1640 * speed, true, before});
+      candidates.push_back(
+          {MatmulVariant::wgmma_128x128, 128, 128, depth, 1400 * speed, true, before});
     }
     return candidates;
   }

@@ -1,8 +1,10 @@
 // Matrix products by wgmma: float16, bfloat16, and float32 that the copy engine rounds to tf32.
 #include <algorithm>
+#include <optional>
 
 #include "cuda/gemm_launch.h"
 #include "cuda/gemm_wgmma.h"
+#include "cuda/transpose.h"
 
 namespace weft::WEFT_GPU {
 namespace {
@@ -100,6 +102,62 @@ Loop loop_of(const Piece<3>& piece) {
   return loop;
 }
 
+// ---- factors that are turned first
+// ---------------------------------------------------------------
+
+// wgmma multiplies halves along either axis, but tf32 only along rows of k.
+bool has_to_turn(const GemmProblem& p, const GemmMatrix& matrix, int64_t outer) {
+  return p.dtype == DType::float32 && contiguous_axis(matrix, outer, p.k) != Contiguous::k;
+}
+
+constexpr int64_t kRowUnit = 4;  // floats: the copy engine wants rows at multiples of 16 bytes
+
+// `p` with this factor as `turn` leaves it, matrices of a batch one after the other. Returns how
+// many elements there are.
+int64_t turned(GemmProblem& p, GemmMatrix& matrix, int64_t outer, int operand) {
+  matrix.k_stride = 1;
+  matrix.outer_stride = ceil_div(p.k, kRowUnit) * kRowUnit;
+  matrix.alignment = 16;
+  int64_t size = outer * matrix.outer_stride;
+  for (int axis = p.batch.ndim - 1; axis >= 0; axis--) {
+    if (!varies(p.batch, operand, axis)) continue;
+    p.batch.strides[operand][axis] = size;
+    size *= p.batch.shape[axis];
+  }
+  return size;
+}
+
+// A factor in temporary memory, where one has to be turned.
+class Turned {
+ public:
+  Turned(GemmProblem& p, GemmMatrix& matrix, int64_t outer, int operand) {
+    if (p.k == 0 || !has_to_turn(p, matrix, outer)) return;
+    const GemmProblem before = p;
+    const GemmMatrix from = matrix;
+    memory_.emplace(turned(p, matrix, outer, operand));
+    Loop loop;
+    const auto add = [&loop](int64_t length, int64_t x_stride, int64_t y_stride) {
+      loop.shape[loop.ndim] = length;
+      loop.strides[0][loop.ndim] = x_stride;
+      loop.strides[1][loop.ndim++] = y_stride;
+    };
+    loop.operands = 2;
+    for (int axis = 0; axis < p.batch.ndim; axis++)
+      if (varies(before.batch, operand, axis))
+        add(p.batch.shape[axis], before.batch.strides[operand][axis],
+            p.batch.strides[operand][axis]);
+    add(outer, from.outer_stride, matrix.outer_stride);
+    add(p.k, from.k_stride, 1);
+    const bool done = transpose(loop, static_cast<const uint32_t*>(from.data),
+                                reinterpret_cast<uint32_t*>(memory_->get()), 1);
+    check(done, "matmul: a factor was to be turned that why_not_wgmma should have refused");
+    matrix.data = memory_->get();
+  }
+
+ private:
+  std::optional<DeviceScratch<float>> memory_;
+};
+
 // ---- launches
 // -----------------------------------------------------------------------------------
 
@@ -193,9 +251,15 @@ bool has_wgmma_code() {
 const char* why_not_matrix(const GemmMatrix& matrix, const GemmProblem& p, int64_t outer,
                            int operand) {
   const bool along_k = contiguous_axis(matrix, outer, p.k) == Contiguous::k;
-  if (p.dtype == DType::float32 && !along_k)
-    return "wgmma multiplies tf32 only along the contiguous axis of both factors; transpose and "
-           "copy the other one";
+  if (has_to_turn(p, matrix, outer)) {
+    GemmProblem after = p;
+    GemmMatrix result = matrix;
+    if (contiguous_axis(matrix, outer, p.k) != Contiguous::outer ||
+        turned(after, result, outer, operand) > kMaxLaunchElements)
+      return "one axis of a tf32 matrix has to be contiguous, and one that is not contiguous along "
+             "the sum may have at most 2^31 - 1 elements";
+    return why_not_matrix(result, after, outer, operand);
+  }
   if (matrix.alignment < 16)
     return "the copy engine needs rows, and the matrices of a batch, that begin at multiples of 16 "
            "bytes";
@@ -229,7 +293,21 @@ const char* why_not_wgmma(const GemmProblem& p) {
   return why_not_matrix(p.b, p, p.n, 1);
 }
 
-void matmul_wgmma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split) {
+double bytes_before_wgmma(const GemmProblem& p) {
+  double bytes = 0;
+  GemmProblem after = p;
+  for (const auto& [matrix, outer, operand] :
+       {std::tuple(&p.a, p.m, 0), std::tuple(&p.b, p.n, 1)}) {
+    GemmMatrix result = *matrix;
+    if (p.k > 0 && has_to_turn(p, *matrix, outer))
+      bytes += 2.0 * sizeof(float) * static_cast<double>(turned(after, result, outer, operand));
+  }
+  return bytes;
+}
+
+void matmul_wgmma(const GemmProblem& given, MatmulVariant variant, const GemmSplit& split) {
+  GemmProblem p = given;
+  const Turned a(p, p.a, p.m, 0), b(p, p.b, p.n, 1);
   if (split.count == 1) return launch_dtype(p, variant, split, nullptr);
   const DeviceScratch<float> partial(split.count * p.products() * p.m * p.n);
   launch_dtype(p, variant, split, partial.get());

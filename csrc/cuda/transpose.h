@@ -47,17 +47,17 @@ __global__ void __launch_bounds__(kTransposeSide* kTransposeLines)
   }
 }
 
-// Copies x to y if the tiles would be well filled; false if another kernel has to.
+// Copies x to y if both axes of the tiles have so many elements that they are well filled; false if
+// another kernel has to.
 template <class Bits>
-bool transpose(const Loop& loop, const Bits* x, Bits* y) {
-  constexpr int64_t kEnough = 16;
+bool transpose(const Loop& loop, const Bits* x, Bits* y, int64_t enough = 16) {
   const int last = loop.ndim - 1;
   if (loop.ndim < 2 || loop.size() > kMaxLaunchElements || loop.strides[1][last] != 1 ||
-      loop.strides[0][last] == 1 || loop.shape[last] < kEnough)
+      loop.strides[0][last] == 1 || loop.shape[last] < enough)
     return false;
   int dense = 0;  // the axis that is dense in x
   while (dense < last && loop.strides[0][dense] != 1) dense++;
-  if (dense == last || loop.shape[dense] < kEnough) return false;
+  if (dense == last || loop.shape[dense] < enough) return false;
   TransposeArguments<Bits> a;
   a.x = x, a.y = y;
   a.down = static_cast<uint32_t>(loop.shape[dense]);

@@ -10,8 +10,8 @@ namespace {
 constexpr const char* kMatmulPrecisions[] = {"float32", "tf32", "bfloat16"};
 
 constexpr const char* kHopper =
-    "compute capability 9.0; rows that begin at multiples of 16 bytes; tf32 only where the axis "
-    "that is summed over is contiguous in both factors";
+    "compute capability 9.0; rows that begin at multiples of 16 bytes; of tf32 a factor is turned "
+    "first whose contiguous axis is not the one that is summed over";
 // In the order of MatmulVariant.
 constexpr VariantInfo kMatmulVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
