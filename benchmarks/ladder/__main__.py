@@ -41,7 +41,7 @@ def show_times(ladder: Ladder, sizes: Sizes, numbers: list[int], device: str) ->
         f"{weft.cuda.device_name(device)}; measured with weft's own kernels: copy "
         f"{best['moved'] / 1e9:.0f} GB/s, float32 product {best['flops'] / 1e12:.1f} TFLOP/s"
     )
-    for rung in ladder.rungs():
+    for rung in ladder.rungs(device):
         if numbers and rung.number not in numbers:
             continue
         o = report.run(ladder, rung, sizes, device)

@@ -44,7 +44,8 @@ class Ladder:
         large: Sizes for a GPU.
         shapes: Of the inputs, and last of the result, for given sizes.
         reference: The result from float64 inputs.
-        shipped: Title, call and tolerance of weft's own ways to do it.
+        shipped: Title, call and tolerance of weft's own ways to do it, and the name of the kernel
+            where it is not the one that weft would choose.
         flops: Arithmetic for given sizes.
         tensor_cores: Numbers of the rungs that round to tf32.
     """
@@ -56,7 +57,7 @@ class Ladder:
     large: Sizes
     shapes: Callable[[Sizes], list[Sizes]]
     reference: Callable[..., Array]
-    shipped: Sequence[tuple[str, Callable[..., weft.Tensor], float]]
+    shipped: Sequence[tuple[str, Callable[..., weft.Tensor], float, str]]
     flops: Callable[[Sizes], float]
     tensor_cores: Sequence[int] = ()
 
@@ -69,12 +70,27 @@ class Ladder:
         """Bytes that must be read and written at least."""
         return 4.0 * sum(int(np.prod(shape)) for shape in self.shapes(sizes))
 
-    def rungs(self) -> list[Rung]:
-        """The files of the ladder in order, and then what weft ships."""
+    def rungs(self, device: str = "sim") -> list[Rung]:
+        """The files of the ladder in order, and then what weft ships for the device."""
         found = [self._rung(file) for file in sorted((FOLDER / self.name).glob("[0-9]_*.cu"))]
-        for title, call, tolerance in self.shipped:
-            found.append(Rung(len(found) + 1, f"shipped: {title}", "", call, tolerance))
+        for title, call, tolerance, variant in self.shipped:
+            if not variant or self._is_available(variant, device):
+                launch = self._with_variant(call, variant) if variant else call
+                found.append(Rung(len(found) + 1, f"shipped: {title}", "", launch, tolerance))
         return found
+
+    def _is_available(self, variant: str, device: str) -> bool:
+        known = getattr(weft.kernels, self.name).variants(device)
+        return any(v.name == variant and not v.unavailable for v in known)
+
+    def _with_variant(
+        self, call: Callable[..., weft.Tensor], variant: str
+    ) -> Callable[..., weft.Tensor]:
+        def chosen(*inputs: weft.Tensor) -> weft.Tensor:
+            with getattr(weft.kernels, self.name).use(variant):
+                return call(*inputs)
+
+        return chosen
 
     def _rung(self, file: pathlib.Path) -> Rung:
         number, words = file.stem.split("_", 1)
@@ -115,6 +131,10 @@ def _tf32(call: Callable[..., weft.Tensor]) -> Callable[..., weft.Tensor]:
     return rounded
 
 
+def _same(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
+    return ops.conv2d(x, w, padding="same")
+
+
 def _softmax(x: Array) -> Array:
     e = np.exp(x - x.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
@@ -138,8 +158,9 @@ LADDERS = {
             shapes=lambda s: [(s[0], s[2]), (s[2], s[1]), (s[0], s[1])],
             reference=np.matmul,
             shipped=[
-                ("float32 on the ordinary units", ops.matmul, FLOAT32),
-                ("tf32 on the tensor cores", _tf32(ops.matmul), TF32),
+                ("float32 on the ordinary units", ops.matmul, FLOAT32, ""),
+                ("tf32 on the tensor cores", _tf32(ops.matmul), TF32, "mma_128x128"),
+                ("tf32 by warpgroups", _tf32(ops.matmul), TF32, "wgmma_128x128"),
             ],
             flops=lambda s: 2.0 * s[0] * s[1] * s[2],
             tensor_cores=[7],
@@ -152,7 +173,7 @@ LADDERS = {
             large=(65536, 1024),
             shapes=lambda s: [s, s],
             reference=_softmax,
-            shipped=[("the row in registers", ops.softmax, FLOAT32)],
+            shipped=[("the row in registers", ops.softmax, FLOAT32, "")],
             flops=lambda s: 20.0 * s[0] * s[1],
         ),
         Ladder(
@@ -163,7 +184,7 @@ LADDERS = {
             large=(1 << 28,),
             shapes=lambda s: [s, (1,)],
             reference=lambda x: x.sum(keepdims=True),
-            shipped=[("sums in float64", lambda x: ops.sum(x, keepdims=True), FLOAT32)],
+            shipped=[("sums in float64", lambda x: ops.sum(x, keepdims=True), FLOAT32, "")],
             flops=lambda s: float(s[0]),
         ),
         Ladder(
@@ -176,7 +197,8 @@ LADDERS = {
             shapes=lambda s: [s[:4], (3, 3, s[3], s[4]), (*s[:3], s[4])],
             reference=_conv2d,
             shipped=[
-                ("an implicit product", lambda x, w: ops.conv2d(x, w, padding="same"), FLOAT32)
+                ("an implicit product", _same, FLOAT32, ""),
+                ("tf32 on the tensor cores", _tf32(_same), TF32, "mma_64x64"),
             ],
             flops=lambda s: 18.0 * float(np.prod(s)),
             tensor_cores=[6],
