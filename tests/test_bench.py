@@ -99,7 +99,7 @@ def test_the_share_is_of_what_memory_allows():
     assert ROOFS.share(bound_by_compute) == pytest.approx(0.1)
     table = roofline.table([bound_by_memory, bound_by_compute], ROOFS).splitlines()
     assert table[2] == "| 1 | add | 0.1 | 0.1 us | 1.0 | 10.0 | 50% | - | - |"
-    assert table[3] == "| 2 | matmul | 1e+02 | 0.1 us | 10.0 | 0.1 | 10% | 0.2 us | 2.00 |"
+    assert table[3] == "| 2 | matmul | 100 | 0.1 us | 10.0 | 0.1 | 10% | 0.2 us | 2.00 |"
 
 
 def test_caches_are_those_that_linux_names(tmp_path):

@@ -1,7 +1,8 @@
 #include "ops/peak.h"
 
+#include <time.h>
+
 #include <algorithm>
-#include <chrono>
 
 #include "bindings/binding.h"
 #include "core/launch.h"
@@ -19,16 +20,22 @@ namespace {
 
 constexpr int64_t kSteps = 100'000;       // multiply-adds of a chain in one repetition
 constexpr int64_t kLeastBytes = 1 << 10;  // less would measure the start of the loop
-constexpr int64_t kPageFloats = 1 << 10;
 constexpr int64_t kGrainBytes = 1 << 20;   // of a part of a copy that fits no cache
 constexpr int64_t kCopiedBytes = 1 << 24;  // read by each thread in one repetition, at least
 
 constexpr int64_t vector_bytes(Isa isa) { return 16 << static_cast<int>(isa); }
 
+// One thread's own time does not count what other programs do meanwhile.
+double now() {
+  timespec t;
+  clock_gettime(num_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 double seconds_of(const auto& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return now() - start;
 }
 
 template <class Work>
@@ -58,11 +65,7 @@ double peak_bandwidth(int64_t bytes) {
   const int64_t part = bytes / 2;  // bytes of x for each thread
   const int64_t n = part / 4 * num_threads();
   const Tensor x = full({n}, 1, DType::float32, Device{});
-  const Tensor room = full({n + kPageFloats}, 0, DType::float32, Device{});
-  // At the same place of a page as x: a processor compares only the low 12 bits of addresses, and
-  // a load that follows a store at the same place waits for it. That took eight times as long.
-  const int64_t ahead = (x.data_as<float>() - room.data_as<float>()) % kPageFloats;
-  const Tensor y = slice(room, 0, (ahead + kPageFloats) % kPageFloats, n, 1);
+  const Tensor y = full({n}, 0, DType::float32, Device{});
   const int64_t repetitions = std::max<int64_t>(1, kCopiedBytes / part);
   // What fits a cache is copied again and again by one thread; of what does not, all threads take
   // parts, so that none waits for the slowest.

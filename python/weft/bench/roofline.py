@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,13 +80,17 @@ def caches(folder: pathlib.Path = _CACHES) -> Iterator[tuple[str, int, bool]]:
 
 
 def measure(pattern: str, seconds: float, with_torch: bool) -> Iterator[Point]:
-    """The points whose names contain `pattern`; results are compared before they are timed."""
+    """The points whose names contain `pattern`; results are compared before they are timed.
+
+    With one thread its own time counts, so that other programs disturb little.
+    """
+    clock = time.thread_time if weft.num_threads() == 1 else time.perf_counter
     for work in works():
         if pattern not in work.name:
             continue
         with weft.no_grad():
             calls = contenders(work, with_torch)
-            times = interleaved(calls, seconds)
+            times = interleaved(calls, seconds, clock=clock)
             flops, moved = cost_of(calls["weft"])
         peer = times["torch"].best if with_torch else None
         yield Point(work.name, work.family, flops, moved, times["weft"].best, peer)
@@ -125,7 +130,7 @@ def table(points: list[Point], roofs: Roofs) -> str:
     for number, p in enumerate(points, 1):
         peer = ("-", "-") if p.torch is None else (_time(p.torch), f"{p.torch / p.weft:.2f}")
         cells = [
-            str(number), p.name.replace("*", r"\*"), f"{p.intensity:.2g}", _time(p.weft),
+            str(number), p.name.replace("*", r"\*"), _number(p.intensity), _time(p.weft),
             f"{p.flops / p.weft / 1e9:.1f}", f"{p.moved / p.weft / 1e9:.1f}",
             f"{roofs.share(p):.0%}", *peer,
         ]  # fmt: skip
@@ -153,6 +158,10 @@ def _limits(roofs: Roofs) -> str:
         r"(\*) counts the operations of the plain sum, of which Winograd's algorithm needs fewer. "
         "Above 100 % the data lay in a cache."
     )
+
+
+def _number(x: float) -> str:
+    return f"{x:.0f}" if x >= 10 else f"{x:.2g}"
 
 
 def _time(seconds: float) -> str:
