@@ -8,6 +8,7 @@
 // relative to an origin, an element of the row or column, so that data far from 0 lose nothing.
 #pragma once
 
+#include "cpu/narrow.h"
 #include "cpu/reduction.h"
 
 namespace weft::cpu::WEFT_ISA {
@@ -135,6 +136,44 @@ WEFT_INLINE void add_deviations(Deviations<T>& d, const T* x, int64_t stride, in
   }
 }
 
+// The same for any number of rows without gaps, in the order of memory.
+template <int kVectors, class T>
+[[gnu::noinline]] void add_narrow_deviations(Deviations<T>& d, const T* x, int64_t rows) {
+  using V = simd::Vec<T>;
+  constexpr int L = simd::kLanes<T>;
+  V center[kVectors], first[kVectors], second[kVectors];
+#pragma GCC unroll 8
+  for (int k = 0; k < kVectors; k++) {
+    center[k] = simd::load(d.center + k * L);
+    first[k] = simd::load(d.first + k * L);
+    second[k] = simd::load(d.second + k * L);
+  }
+  for (int64_t r = 0; r < rows; r++, x += kVectors * L)
+#pragma GCC unroll 8
+    for (int k = 0; k < kVectors; k++) {
+      const V v = simd::load(x + k * L) - center[k];
+      first[k] += v;
+      second[k] += v * v;
+    }
+#pragma GCC unroll 8
+  for (int k = 0; k < kVectors; k++) {
+    simd::store(d.first + k * L, first[k]);
+    simd::store(d.second + k * L, second[k]);
+  }
+}
+
+template <class T>
+inline void add_all_deviations(Deviations<T>& d, const T* x, int64_t rows, int64_t stride,
+                               int64_t cols) {
+  if (stride == cols && is_narrow<T>(cols)) {
+    with_vectors<T>(cols, [&]<int kVectors>() { add_narrow_deviations<kVectors>(d, x, rows); });
+    return;
+  }
+  int64_t r = 0;
+  for (; r + 8 <= rows; r += 8) add_deviations<8>(d, x + r * stride, stride, cols);
+  for (; r < rows; r++) add_deviations<1>(d, x + r * stride, stride, cols);
+}
+
 template <class T>
 struct SumOfColumns {
   using In = T;
@@ -169,8 +208,7 @@ inline void chunk_moments(ColumnMoments& moments, const T* origin, const T* x, i
 
   for (int64_t row = 0; row < rows; row += kColumnBlock) {
     const int64_t end = row + kColumnBlock < rows ? row + kColumnBlock : rows;
-    for (r = row; r + 8 <= end; r += 8) add_deviations<8>(d, x + r * stride, stride, cols);
-    for (; r < end; r++) add_deviations<1>(d, x + r * stride, stride, cols);
+    add_all_deviations(d, x + row * stride, end - row, stride, cols);
     for (int64_t c = 0; c < cols; c++) {
       d.total_first[c] += static_cast<double>(d.first[c]);
       d.total_second[c] += static_cast<double>(d.second[c]);
@@ -218,11 +256,22 @@ void moments_of_rows(const ReductionPlan& plan, const T* x, Write&& write) {
   });
 }
 
+// Rows without gaps that are read as one.
+template <class T>
+inline int64_t moments_fold_of(const ReductionPlan& plan) {
+  const int64_t cols = plan.kept.inner();
+  const bool dense = plan.reduced.ndim == 1 && plan.reduced.x[0] == cols;
+  if (const int64_t fold = dense ? narrow_fold<T>(cols) : 0;
+      fold > 0 && plan.reduced.inner() >= 4 * fold)
+    return fold;
+  return fold_of(plan);
+}
+
 // The same where kept neighbours are neighbours in memory.
 template <class T, class Write>
 void moments_of_columns(const ReductionPlan& plan, const T* x, Write&& write) {
   const AxisGroup &kept = plan.kept, &reduced = plan.reduced;
-  const int64_t cols = kept.inner(), n = reduced.size(), fold = fold_of(plan);
+  const int64_t cols = kept.inner(), n = reduced.size(), fold = moments_fold_of<T>(plan);
   const int64_t wide = kMomentColumns / fold, tile = cols < wide ? cols : wide;
   const int64_t tiles = (cols + tile - 1) / tile, strips = kept.size() / cols * tiles;
   // One part is one chunk of rows, `fold` of them side by side.
