@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "core/tail.h"
 #include "cpu/channels.h"
+#include "cpu/extreme.h"
 #include "cpu/isa.h"
 #include "cpu/simd.h"
 
@@ -68,29 +69,82 @@ struct Patch {
 inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
 
-inline Patch patch_of(const Pool2dParams& p, int64_t row, int64_t q) {
-  const int64_t top = row % p.P * p.stride_h - p.pad_top, left = q * p.stride_w - p.pad_left;
-  const int64_t h = at_least(top, 0), w = at_least(left, 0);
-  return {at_most(top + p.R, p.H) - h, at_most(left + p.S, p.W) - w, (h - top) * p.S + (w - left),
-          ((row / p.P * p.H + h) * p.W + w) * p.C};
-}
+// A row of windows: the rows of x in it, r * S of the first, and where that one starts in x.
+struct Band {
+  int64_t rows, first, start;
+
+  Band(const Pool2dParams& p, int64_t row) {
+    const int64_t top = row % p.P * p.stride_h - p.pad_top, h = at_least(top, 0);
+    rows = at_most(top + p.R, p.H) - h;
+    first = (h - top) * p.S;
+    start = (row / p.P * p.H + h) * p.W * p.C;
+  }
+  Patch patch(const Pool2dParams& p, int64_t q) const {
+    const int64_t left = q * p.stride_w - p.pad_left, w = at_least(left, 0);
+    return {rows, at_most(left + p.S, p.W) - w, first + (w - left), start + w * p.C};
+  }
+};
 
 // body(patch, y offset) for every window; rows of y are shared among threads.
 template <class Body>
 inline void for_each_window(const Pool2dParams& p, Body&& body) {
   const int64_t row_work = p.Q * p.C * at_least(p.R * p.S, 1);
   parallel_for(p.N * p.P, kGrain / at_least(row_work, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++)
-      for (int64_t q = 0; q < p.Q; q++) body(patch_of(p, row, q), (row * p.Q + q) * p.C);
+    for (int64_t row = begin; row < end; row++) {
+      const Band band(p, row);  // divisions cost as much as a window
+      for (int64_t q = 0; q < p.Q; q++) body(band.patch(p, q), (row * p.Q + q) * p.C);
+    }
   });
 }
 
 struct NoIndex {};
 
+// GCC 12 otherwise loads a value again for each of its uses, and loads are the limit in L2 and L3.
+template <class V>
+WEFT_INLINE void keep_in_register(V& v) {
+#if defined(__x86_64__)
+  asm("" : "+v"(v));
+#endif
+}
+
+// Without places, NaN needs one comparison for two pixels (see NanLanes) in place of four
+// instructions for each.
+template <int kVectors, bool kTail, class T>
+WEFT_INLINE void max_of_patch(const Pool2dParams& p, const Patch& patch, const T* x, T* y, NoIndex*,
+                              int tail) {
+  constexpr int L = kLanes<T>;
+  Vec<T> best[kVectors];
+  NanLanes<T> nan[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; v++) best[v] = simd::broadcast(lowest<T>());
+  for (int64_t r = 0; r < patch.rows; r++) {
+    const T* pixel = x + r * p.W * p.C;
+    int64_t s = 0;
+    for (; s + 2 <= patch.columns; s += 2, pixel += 2 * p.C)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) {
+        Vec<T> a = load_channels<kTail>(pixel + v * L, tail);
+        Vec<T> b = load_channels<kTail>(pixel + p.C + v * L, tail);
+        keep_in_register(a);
+        keep_in_register(b);
+        nan[v].note(a, b);
+        best[v] = simd::max(simd::max(b, a), best[v]);
+      }
+    if (s == patch.columns) continue;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) {
+      const Vec<T> a = load_channels<kTail>(pixel + v * L, tail);
+      nan[v].note(a, a);
+      best[v] = simd::max(a, best[v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; v++) store_channels<kTail>(y + v * L, nan[v].mark(best[v]), tail);
+}
+
 template <int kVectors, bool kTail, class T, class I>
 WEFT_INLINE void max_of_patch(const Pool2dParams& p, const Patch& patch, const T* x, T* y,
                               I* indices, int tail) {
-  constexpr bool kIndexed = !__is_same(I, NoIndex);
   constexpr int L = kLanes<T>;
   Vec<T> best[kVectors];
   Mask<T> place[kVectors];
@@ -109,14 +163,14 @@ WEFT_INLINE void max_of_patch(const Pool2dParams& p, const Patch& patch, const T
         // Greater, or the first NaN.
         const Mask<T> wins = ~(value <= best[v]) & (best[v] == best[v]);
         best[v] = simd::select(wins, value, best[v]);
-        if constexpr (kIndexed) place[v] = simd::select(wins, here, place[v]);
+        place[v] = simd::select(wins, here, place[v]);
       }
     }
   }
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; v++) {
     store_channels<kTail>(y + v * L, best[v], tail);
-    if constexpr (kIndexed) store_indices<kTail, T>(indices + v * L, place[v], tail);
+    store_indices<kTail, T>(indices + v * L, place[v], tail);
   }
 }
 
@@ -230,12 +284,14 @@ inline void for_each_window_backward(const Pool2dParams& p, T* dx, Spread&& spre
           memset(image + cleared * row_size, 0,
                  static_cast<size_t>((ready - cleared) * row_size) * sizeof(T));
         cleared = at_least(cleared, ready);
+        const int64_t row = n * p.P + i;
+        const Band band(p, row);
         for (int64_t q = 0; q < p.Q; q++) {
-          const int64_t row = n * p.P + i, from = (row * p.Q + q) * p.C;
+          const int64_t from = (row * p.Q + q) * p.C;
           if (disjoint)
-            spread.template operator()<false>(patch_of(p, row, q), from);
+            spread.template operator()<false>(band.patch(p, q), from);
           else
-            spread.template operator()<true>(patch_of(p, row, q), from);
+            spread.template operator()<true>(band.patch(p, q), from);
         }
       }
       const int64_t complete = (n * p.H + cleared) * row_size;
@@ -263,9 +319,11 @@ void max_backward(const Pool2dParams& p, const T* dy, const I* indices, T* dx) {
   if (p.R * p.S > 2 * kLanes<T>) {
     memset(dx, 0, static_cast<size_t>(p.N * p.H * p.W * p.C) * sizeof(T));
     parallel_for(p.N, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin * p.P; row < end * p.P; row++)
+      for (int64_t row = begin * p.P; row < end * p.P; row++) {
+        const Band band(p, row);
         for (int64_t q = 0, at = row * p.Q * p.C; q < p.Q; q++, at += p.C)
-          scatter(p, patch_of(p, row, q), dy + at, indices + at, dx);
+          scatter(p, band.patch(p, q), dy + at, indices + at, dx);
+      }
     });
     return;
   }
