@@ -1,4 +1,4 @@
-"""Winograd's convolution: against exact sums in float64, within the error that is promised."""
+"""Winograd's convolution and its gradients: against exact sums in float64, within what is promised."""
 
 import numpy as np
 import pytest
@@ -46,6 +46,10 @@ def exact_input_gradient(dy, w, padding, shape):
     return dx[:, top : top + H, left : left + W]
 
 
+def exact_weight_gradient(x, dy, padding):
+    return np.einsum("npqcrs,npqk->rsck", windows(x, padding), dy, optimize=True)
+
+
 def random(shape, seed):
     return np.random.default_rng(seed).standard_normal(shape).astype("float32")
 
@@ -60,7 +64,7 @@ def off(actual, expected):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_forward_and_gradient_of_the_input(shape, isa):
+def test_forward_and_gradients(shape, isa):
     N, H, W, C, K, padding = shape
     x, w, bias = random((N, H, W, C), 0), random((3, 3, C, K), 1), random((K,), 2)
     geometry = (1, 1), padding, (1, 1), 1
@@ -72,6 +76,8 @@ def test_forward_and_gradient_of_the_input(shape, isa):
     dy = random(expected.shape, 3)
     dx = raw(lambda dy, w: _C.conv2d_backward_input(dy, w, x.shape, *geometry), dy, w).numpy()
     assert off(dx, exact_input_gradient(dy, w, padding, x.shape)) < BOUND
+    dw = raw(lambda x, dy: _C.conv2d_backward_weight(x, dy, w.shape, *geometry), x, dy).numpy()
+    assert off(dw, exact_weight_gradient(x, dy, padding)) < BOUND
 
 
 def test_the_setting_decides_and_stays_with_a_recorded_step():
@@ -94,14 +100,18 @@ def test_the_setting_decides_and_stays_with_a_recorded_step():
 
 def test_same_bits_with_any_number_of_threads():
     x, w = random((5, 20, 20, 48), 0), random((3, 3, 48, 40), 1)
+    geometry = (1, 1), (1,) * 4, (1, 1), 1
     found = []
     before = _C.num_threads()
     for threads in (1, 2, 3):
         _C.set_num_threads(threads)
-        found.append(raw(lambda x, w: _C.conv2d(x, w, None, (1, 1), (1,) * 4, (1, 1), 1), x, w))
+        y = raw(lambda x, w: _C.conv2d(x, w, None, *geometry), x, w).numpy()
+        dw = raw(lambda x, dy: _C.conv2d_backward_weight(x, dy, w.shape, *geometry), x, y).numpy()
+        found.append((y, dw))
     _C.set_num_threads(before)
     for other in found[1:]:
-        np.testing.assert_array_equal(found[0].numpy(), other.numpy())
+        for one, another in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, another)
 
 
 def test_groups_and_slices_of_images():
@@ -110,6 +120,20 @@ def test_groups_and_slices_of_images():
     for g in range(2):
         part = slice(32 * g, 32 * (g + 1))
         assert off(y[..., part], exact(x[..., part], w[..., part], (1, 1, 1, 1))) < BOUND
+
+
+def test_weights_of_large_batches():
+    """Sums over 16 000 tiles; and of groups, which are slices of dy and dw."""
+    x, dy = random((64, 64, 64, 32), 0), random((64, 64, 64, 64), 1)
+    dw = raw(
+        lambda x, dy: _C.conv2d_backward_weight(x, dy, (3, 3, 16, 64), (1, 1), (1,) * 4, (1, 1), 2),
+        x,
+        dy,
+    ).numpy()
+    for g in range(2):
+        some = slice(32 * g, 32 * g + 3)  # of the filters; all would take long in NumPy
+        expected = exact_weight_gradient(x[..., 16 * g : 16 * g + 16], dy[..., some], (1,) * 4)
+        assert off(dw[..., some], expected) < BOUND
 
 
 def test_float64_is_exact():

@@ -10,6 +10,7 @@
 #include "cpu/conv2d_depthwise.h"
 #include "cpu/conv2d_weight.h"
 #include "cpu/conv2d_winograd.h"
+#include "cpu/conv2d_winograd_weight.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
@@ -203,6 +204,14 @@ void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
     return {group_of(x, p.N, p.H, p.W, p.C, groups, g), forward_windows(p),
             group_of(dy, p.N, p.P, p.Q, p.K, groups, g), p.K};
   };
+  if constexpr (sizeof(T) == sizeof(float)) {
+    WinogradPlan plan;
+    if (p.winograd && !depthwise && plan_winograd(gradient(0), plan)) {
+      for (int64_t g = 0; g < groups; g++)
+        weight_gradient_winograd(gradient(g), plan, dw + g * p.group_outputs());
+      return;
+    }
+  }
   const int64_t rows = depthwise ? 1 : weight_band_rows(gradient(0));
   const int64_t items = p.N * ceil_div(p.P, rows);
   const int64_t flops = 2 * p.N * p.P * p.Q * size * (depthwise ? 16 : 1);

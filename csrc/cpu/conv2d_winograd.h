@@ -18,29 +18,39 @@ namespace weft::cpu::WEFT_ISA::conv {
 
 inline constexpr int kTileSide = 4, kPatchSide = 6, kPlanes = 36;
 
+// Of a block of tiles in its 36 planes, before and after the products: half of a second-level cache
+// of 1 MB, through which pixels, results and weights pass as well.
+inline constexpr int64_t kBlockBytes = 512 * 1024;
+
 struct WinogradPlan {
   int64_t down, across;  // tiles of one image
   int64_t tiles;         // of all images
   int64_t block;         // tiles of one unit of work
 };
 
+inline bool suits_winograd(const Windows& w, int64_t inputs, int64_t outputs) {
+  return w.R == 3 && w.S == 3 && w.stride_h == 1 && w.stride_w == 1 && w.dilation_h == 1 &&
+         w.dilation_w == 1 && inputs >= 16 && outputs >= 16;
+}
+
+inline void cut_tiles(const Windows& w, int64_t images, WinogradPlan& plan) {
+  plan.down = ceil_div(w.P, kTileSide), plan.across = ceil_div(w.Q, kTileSide);
+  plan.tiles = images * plan.down * plan.across;
+}
+
 // Float only: in double the direct kernels' exactness is what one asks for.
 inline bool plan_winograd(const Correlation<float>& c, WinogradPlan& plan) {
-  if (!c.winograd) return false;
   const Windows& w = c.windows;
   const int64_t inputs = c.x.C, outputs = c.y.C;
-  if (w.R != 3 || w.S != 3 || w.stride_h != 1 || w.stride_w != 1 || w.dilation_h != 1 ||
-      w.dilation_w != 1 || inputs < 16 || outputs < 16)
-    return false;
-  plan.down = ceil_div(w.P, kTileSide), plan.across = ceil_div(w.Q, kTileSide);
-  plan.tiles = c.x.N * plan.down * plan.across;
+  if (!c.winograd || !suits_winograd(w, inputs, outputs)) return false;
+  cut_tiles(w, c.x.N, plan);
   // Tiles that hang over the edge compute windows that nobody asked for.
   if (9 * w.P * w.Q < 2 * kPlanes * plan.down * plan.across) return false;
   // The transformed weights are four times as large, and have to be worth reading.
   if (plan.tiles < (inputs * outputs <= 128 * 128 ? 8 : 32)) return false;
-  // Both sides of the 36 products of a block stay in the second-level cache; whole micro-kernels.
+  // Whole micro-kernels.
   const int64_t fit =
-      (1 << 20) / (kPlanes * (inputs + outputs) * static_cast<int64_t>(sizeof(float)));
+      kBlockBytes / (kPlanes * (inputs + outputs) * static_cast<int64_t>(sizeof(float)));
   const int64_t rows = at_most(at_least(fit / gemm::kMaxRows, 2), 8);
   plan.block = at_most(rows * gemm::kMaxRows, plan.tiles);
   return true;
@@ -195,7 +205,8 @@ inline void store_tile(const Correlation<float>& c, const Tile& tile, const floa
 }
 
 // The 6 x 6 pixels under a tile: in the image, or copied with zeros around it.
-inline Pixels pixels_under(const Correlation<float>& c, const Tile& tile, float* patch) {
+template <class Problem>
+inline Pixels pixels_under(const Problem& c, const Tile& tile, float* patch) {
   const Windows& w = c.windows;
   const int64_t h = tile.p + w.top, v = tile.q + w.left;
   if (h >= 0 && v >= 0 && h + kPatchSide <= c.x.H && v + kPatchSide <= c.x.W)

@@ -59,8 +59,8 @@ class use(VariantChoice):
 def set_conv_precision(precision: str) -> None:
     """Say how exact float32 convolutions on the CPU have to be.
 
-    With ``"default"``, 3 x 3 convolutions of stride 1 over at least 16 channels, and the gradients
-    of their inputs, are computed by Winograd's algorithm where it is faster (about twice). Results
+    With ``"default"``, 3 x 3 convolutions of stride 1 over at least 16 channels, and both their
+    gradients, are computed by Winograd's algorithm where it is faster (about twice). Results
     then differ from exact ones by up to 2e-5 of the largest result, and a NaN or an infinity in the
     input reaches all results in its tile of 4 x 4 and the neighbouring ones. With ``"highest"``
     every result is a sum of products (1e-6). Convolutions in float64 are always of the second kind.
