@@ -1,4 +1,4 @@
-"""Winograd's convolution and its gradients: against exact sums in float64, within what is promised."""
+"""Winograd's convolution and its gradients: against exact sums in float64, within the bound."""
 
 import numpy as np
 import pytest

@@ -46,7 +46,8 @@ def test_batch_norm_of_large_tensors(shape, threads, rng):
     y, mean, variance = weft.batch_norm(*leaves, epsilon=1e-3)
     y.backward(weft.asarray(dy))
     got = [y.detach(), mean.detach(), variance.detach(), *(leaf.grad for leaf in leaves)]
-    for name, a, b in zip(("y", "mean", "variance", "dx", "dgamma", "dbeta"), got, want, strict=True):
+    names = "y", "mean", "variance", "dx", "dgamma", "dbeta"
+    for name, a, b in zip(names, got, want, strict=True):
         # Sums: 32 float32 additions before float64 takes over, relative to the sum of magnitudes.
         scale = np.abs(dy).sum(0).max() if name in ("dgamma", "dbeta") else np.abs(b).max()
         assert np.abs(a.numpy() - b).max() <= 3e-6 * scale, name
