@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import pathlib
 import sys
 import time
@@ -45,9 +46,10 @@ def check(device: str, torch: Any, works: Iterable[Work], peer_device: str = "cu
 
 
 def run(
-    device: str, torch: Any, works: Iterable[Work], rounds: int, limits: dict[str, Any]
-) -> dict[str, Any]:
-    """Compare and time works: a record for JSON."""
+    device: str, torch: Any, works: Iterable[Work], rounds: int, limits: dict[str, Any],
+    output: pathlib.Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Compare and time works: a record for JSON, which is written after each."""
     library = measure.runtime(device)
     record = machine(device, torch) | {"limits": limits}
     rows = record["rows"]
@@ -58,6 +60,9 @@ def run(
             row[name] = None if row["error"] else wanted.reached(row)
         rows.append(row)
         print(report.line(row), flush=True)
+        if output is not None:
+            report.write(record, output)
+        gc.collect()  # graphs of gradients may be cycles, and hold what the next one needs
         library.empty_cache(device)
         if torch is not None:
             torch.cuda.empty_cache()
@@ -120,10 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         limits = measure.known_limits(pathlib.Path(options.limits or ""), device)
         limits = limits or measure.limits(device, torch, min(options.rounds, 10), options.scale)
-        record = run(device, torch, works, options.rounds, limits)
+        output = pathlib.Path(options.output) if options.output else None
+        record = run(device, torch, works, options.rounds, limits, output)
         failed = sum(row["error"] is not None for row in record["rows"])
-        if options.output:
-            report.write(record, pathlib.Path(options.output))
     print(f"{len(works)} comparisons in {time.monotonic() - start:.0f} s; {failed} failed")
     return 1 if failed else 0
 

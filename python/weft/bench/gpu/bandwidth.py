@@ -90,7 +90,7 @@ def rows(sizes: Sizes) -> Iterator[Work]:
     shapes += [(m, sizes.length(16384), "float32"), (m, sizes.length(4096), "bfloat16")]
     for m, n, dtype in shapes:
         x, weight = Input((m, n), dtype), Input((n,), dtype)
-        each, tolerance = float(x.size), 10 * TOLERANCES[dtype]
+        each, tolerance = float(x.size), TOLERANCES[dtype]
         forward, backward = "softmax and norms forward", "softmax and norms backward"
         name = f"{m}x{n} {dtype}"
         yield Work(
@@ -108,7 +108,8 @@ def rows(sizes: Sizes) -> Iterator[Work]:
         yield Work(
             f"layer_norm backward {name}", GROUP, backward, [x, weight, weight, x],
             own_backward(ops.layer_norm, (0, 1, 2)), peer_backward(_layer_norm, (0, 1, 2)),
-            3 * each, tolerance=tolerance,
+            # PyTorch's kernel of the CPU sums the gradients of the weights in bfloat16.
+            3 * each, tolerance=3 * tolerance,
         )  # fmt: skip
         yield Work(
             f"rms_norm {name}", GROUP, forward, [x], _own_rms_norm,
@@ -161,7 +162,7 @@ def images(sizes: Sizes) -> Iterator[Work]:
     batch, side, c = sizes.length(64, 2), sizes.length(112, 8), sizes.length(64, 8)
     for dtype in ("float32", "bfloat16"):
         x, weight = Input((batch, side, side, c), dtype), Input((c,))
-        each, tolerance = float(x.size), 10 * TOLERANCES[dtype]
+        each, tolerance = float(x.size), TOLERANCES[dtype]
         name = f"{batch}x{side}x{side}x{c} {dtype}"
         # Both read x once for the statistics and once to apply them.
         yield Work(
@@ -212,7 +213,7 @@ def losses_and_lookups(sizes: Sizes) -> Iterator[Work]:
     batch, classes = sizes.length(4096), sizes.length(32768)
     for dtype in ("float32", "bfloat16"):
         x, labels = Input((batch, classes), dtype), Input((batch,), "int64", classes)
-        name, tolerance = f"{batch}x{classes} {dtype}", 10 * TOLERANCES[dtype]
+        name, tolerance = f"{batch}x{classes} {dtype}", TOLERANCES[dtype]
         yield Work(
             f"cross-entropy {name}", GROUP, "cross-entropy", [x, labels],
             own_forward(_own_cross_entropy), peer_forward(_cross_entropy),

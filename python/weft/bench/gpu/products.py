@@ -136,46 +136,56 @@ def _convolution(
     dtype, out = _stored(kind), side // stride
     x, y = Input((batch, side, side, c), dtype), Input((batch, out, out, k), dtype)
     w = Input((r, r, c // groups, k), dtype)
-    own, peer = _own_conv2d(stride, groups), _conv2d(r, stride, groups)
+    own = _own_conv2d(r, stride, groups)
     title = f"conv2d {r}x{r}" if groups == 1 else f"depthwise conv2d {r}x{r}"
     name = f"{batch}x{side}x{side}x{c} to {k}{f' by {stride}' if stride > 1 else ''} {kind}"
     milestone = "conv2d float32" if kind == "float32" else "conv2d on tensor cores"
-    directions: list[tuple[str, list[Input], Callable[..., Call], Callable[..., Call]]] = [
-        ("", [x, w], own_forward(own), peer_forward(peer)),
-        (" by weights", [x, w, y], own_backward(own, (1,)), peer_backward(peer, (1,))),
-        (" by inputs", [x, w, y], own_backward(own, (0,)), peer_backward(peer, (0,))),
-    ]
+    directions: dict[str, int | None] = {"": None, " by weights": 1, " by inputs": 0}
     if c == 3:  # nobody asks for the gradient of pictures
-        del directions[2]
-    for direction, inputs, prepare, peer_prepare in directions:
+        del directions[" by inputs"]
+    for direction, wanted in directions.items():
+        prepare = own_forward(own) if wanted is None else own_backward(own, (wanted,))
         yield Work(
             f"{title}{direction} {name}", "conv2d",
             milestone if groups == 1 else "conv2d depthwise",
-            inputs, prepare, peer_prepare, float(x.size + w.size + y.size),
+            [x, w] if wanted is None else [x, w, y], prepare,
+            _peer_conv2d(stride, groups, wanted), float(x.size + w.size + y.size),
             2.0 * batch * out * out * k * r * r * (c // groups),
-            kind if groups == 1 else "float32", 4 * TOLERANCES[kind],
+            kind if groups == 1 else "float32", TOLERANCES[kind],
             "tf32" if kind == "tf32" else "float32",
         )  # fmt: skip
 
 
-def _own_conv2d(stride: int, groups: int) -> Callable[..., Any]:
-    return lambda x, w: ops.conv2d(x, w, strides=stride, padding="same", groups=groups)
+def _own_conv2d(r: int, stride: int, groups: int) -> Callable[..., Any]:
+    padding = (r - 1) // 2  # the same all around, as cuDNN has it
+    return lambda x, w: ops.conv2d(x, w, strides=stride, padding=padding, groups=groups)
 
 
-def _conv2d(r: int, stride: int, groups: int) -> Callable[..., Any]:
-    """The same on PyTorch's views of the same layouts: channels last, as cuDNN wants them."""
+def _peer_conv2d(stride: int, groups: int, wanted: int | None) -> Callable[..., Call]:
+    """Forward, or the gradient of x (0) or w (1), channels last as cuDNN wants them."""
 
-    def function(torch: Any, x: Any, w: Any) -> Any:
-        x, w = x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1)
-        # "same" of an even side and stride 2 has one row more behind than before.
-        total = r - 1 if stride == 1 else max(r - stride, 0)
-        before, behind = total // 2, total - total // 2
-        if before != behind:
-            x = torch.nn.functional.pad(x, (0, behind - before, 0, behind - before))
-        y = torch.nn.functional.conv2d(x, w, stride=stride, padding=before, groups=groups)
-        return y.permute(0, 2, 3, 1)
+    def prepare(torch: Any, x: Any, w: Any, *dy: Any) -> Call:
+        # In cuDNN's order of axes once, not at each call.
+        w = w.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        padding = (w.shape[2] - 1) // 2
 
-    return function
+        def forward() -> Any:
+            images = x.permute(0, 3, 1, 2)
+            y = torch.nn.functional.conv2d(images, w, stride=stride, padding=padding, groups=groups)
+            return y.permute(0, 2, 3, 1)
+
+        if wanted is None:
+            return forward
+        leaf = (x, w)[wanted].requires_grad_()
+        y = forward()
+
+        def backward() -> Any:
+            (gradient,) = torch.autograd.grad(y, [leaf], dy[0], retain_graph=True)
+            return gradient if wanted == 0 else gradient.permute(2, 3, 1, 0)
+
+        return backward
+
+    return prepare
 
 
 # --- attention ------------------------------------------------------------------------------------
@@ -200,18 +210,20 @@ def _attention(
     length = sizes.length(length, 24) | (length & 1)
     x = Input((batch, length, heads, d), kind)
     own, peer = _own_attention(causal), _attention_peer(causal)
+    # The weights are rounded to halves on their way: two roundings meet in a result. (PyTorch's
+    # kernel of the CPU even sums the gradients of halves in halves.)
     # Two products forward; causal weights are half of them. Backward has five, of which one is the
     # weights once more.
     flops = 4.0 * batch * heads * length * length * d * (0.5 if causal else 1)
     name = f"{batch}x{length}x{heads}x{d}{' causal' if causal else ''} {kind}"
     yield Work(
         f"attention {name}", "attention", "attention forward", [x] * 3, own_forward(own),
-        peer_forward(peer), 4.0 * x.size, flops, kind, 4 * TOLERANCES[kind],
+        peer_forward(peer), 4.0 * x.size, flops, kind, 2 * TOLERANCES[kind],
     )  # fmt: skip
     yield Work(
         f"attention backward {name}", "attention", "attention backward", [x] * 4,
         own_backward(own, (0, 1, 2)), peer_backward(peer, (0, 1, 2)),
-        8.0 * x.size, 2.5 * flops, kind, 4 * TOLERANCES[kind],
+        8.0 * x.size, 2.5 * flops, kind, 2 * TOLERANCES[kind],
     )  # fmt: skip
 
 

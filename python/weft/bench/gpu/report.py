@@ -24,8 +24,13 @@ NOTE = (
 def write(record: Record, path: pathlib.Path) -> None:
     """The record as JSON, and as Markdown beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    path.with_suffix(".md").write_text(markdown(record))
+    for target, text in (
+        (path, json.dumps(record, indent=1) + "\n"),
+        (path.with_suffix(".md"), markdown(record)),
+    ):
+        # Whole or not at all: a part that is stopped at its limit leaves what it had.
+        target.with_suffix(".part").write_text(text)
+        target.with_suffix(".part").replace(target)
 
 
 def line(row: Record) -> str:
