@@ -100,6 +100,33 @@ def test_both_gradients_are_the_adjoint_of_the_convolution(seed, isa):
     assert abs((convolve(x, probe_w, **options) * dy).sum() - (probe_w * dw).sum()) <= scale * 100
 
 
+@pytest.mark.parametrize("filters", [1, 2, 3, 5, 6, 8, 9])
+@pytest.mark.parametrize("width, stride", [(12, 1), (30, 1), (26, 2), (13, 1)])
+def test_few_filters(filters, width, stride, isa):
+    """Several pixels are then computed as one, where their number divides the width."""
+    rng = np.random.default_rng(filters * width)
+    x, w = rng.standard_normal((3, 9, width, 4)), rng.standard_normal((3, 5, 4, filters))
+    options = {"strides": (1, stride), "padding": ((1, 1), (2, 2))}
+    y = convolve(x, w, **options)
+    b, dy = rng.standard_normal(filters), rng.standard_normal(y.shape)
+    for dtype in ("float32", "float64"):
+        leaves = [weft.tensor(a, dtype, requires_grad=True) for a in (x, w, b)]
+        result = weft.ops.conv2d(*leaves, **options, activation="relu")
+        bound = 60 * np.finfo(dtype).eps * np.abs(y).max()
+        np.testing.assert_allclose(result.numpy(), np.maximum(y + b, 0), rtol=0, atol=bound)
+        plain = weft.ops.conv2d(*leaves[:2], **options)
+        plain.backward(weft.tensor(dy, dtype))
+        # y is linear in both: <dy, y(u, w)> = <dx, u> and <dy, y(x, v)> = <dw, v> for all u, v.
+        u, v = rng.standard_normal(x.shape), rng.standard_normal(w.shape)
+        for leaf, along, moved in (
+            (leaves[0], u, convolve(u, w, **options)),
+            (leaves[1], v, convolve(x, v, **options)),
+        ):
+            product = (leaf.grad.numpy().astype("float64") * along).sum()
+            scale = np.abs(dy).sum() * np.abs(moved).max()
+            assert abs(product - (dy * moved).sum()) <= 4 * np.finfo(dtype).eps * scale
+
+
 def test_a_large_weight_gradient_does_not_depend_on_the_number_of_threads(isa):
     before = weft.num_threads()
     x = weft.tensor(normal(9, 14, 14, 96).astype("float32"))._data

@@ -8,6 +8,7 @@
 
 #include "cpu/conv2d_correlate.h"
 #include "cpu/conv2d_depthwise.h"
+#include "cpu/conv2d_narrow.h"
 #include "cpu/conv2d_weight.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/conv2d_winograd_weight.h"
@@ -73,6 +74,8 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
   Correlation<T> c{group_of(x, p.N, p.H, p.W, p.C, 1, 0), forward_windows(p), w, bias, p.relu,
                    group_of(y, p.N, p.P, p.Q, p.K, 1, 0)};
   if (is_depthwise(p)) return correlate_depthwise(c);
+  if (const int64_t m = pixels_together(c.windows, c.y); p.groups == 1 && m > 1)
+    return correlate(Together<T>(c, w, p.K, m).correlation());
   const int64_t outputs = p.group_outputs(), steps = p.R * p.S * p.group_inputs();
   Scratch<T> weights(gemm::packed_size<T>(steps, outputs));
   for (int64_t g = 0; g < p.groups; g++) {
@@ -154,6 +157,17 @@ void input_phase(const Conv2dParams& p, const Phase& h, const Phase& w, const T*
   constexpr int64_t kColumns = gemm::kPanelColumns<T>;
   const int64_t R = c.windows.R, S = c.windows.S, inputs = c.y.C, outputs = c.x.C;
   const int64_t steps = R * S * outputs;
+  if (const int64_t m = pixels_together(c.windows, c.y); m > 1) {
+    Scratch<T> rows(steps * inputs);
+    for (int64_t j = 0; j < R; j++)
+      for (int64_t i = 0; i < S; i++) {
+        const T* from = weights + reversed_tap(p, h, w, j, i) * inputs * p.K;
+        T* to = rows.get() + (j * S + i) * outputs * inputs;
+        for (int64_t k = 0; k < outputs; k++)
+          for (int64_t n = 0; n < inputs; n++) to[k * inputs + n] = from[n * p.K + k];
+      }
+    return correlate(Together<T>(c, rows.get(), inputs, m).correlation());
+  }
   Scratch<T> turned(gemm::packed_size<T>(steps, inputs));
   pack_panels<T>(steps, inputs, turned.get(), [&](int64_t first, int64_t columns, T* out) {
     for (int64_t end = first + columns; first < end; first += kColumns) {
@@ -211,6 +225,11 @@ void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
         weight_gradient_winograd(gradient(g), plan, dw + g * p.group_outputs());
       return;
     }
+  }
+  if (groups == 1 && !depthwise) {
+    const WeightGradient<T> g = gradient(0);
+    const int64_t m = pixels_together(g.windows, g.dy);
+    return m > 1 ? weight_gradient_together(g, m, dw) : sum_all_bands(g, dw);
   }
   const int64_t rows = depthwise ? 1 : weight_band_rows(gradient(0));
   const int64_t items = p.N * ceil_div(p.P, rows);

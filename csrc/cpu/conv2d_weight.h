@@ -177,4 +177,15 @@ inline void sum_in_chunks(int64_t items, int64_t chunks, int64_t size, T* out, S
   });
 }
 
+// dw = the sum over all bands of images that are no group of larger ones.
+template <class T>
+inline void sum_all_bands(const WeightGradient<T>& g, T* dw) {
+  const Windows& w = g.windows;
+  const int64_t rows = weight_band_rows(g), items = g.x.N * ceil_div(w.P, rows);
+  const int64_t size = w.R * w.S * g.x.C * g.ldw;
+  const int64_t flops = 2 * g.x.N * w.P * w.Q * size;
+  sum_in_chunks(items, weight_chunks(items, flops, size * int64_t{sizeof(T)}), size, dw,
+                [&](int64_t begin, int64_t end, T* out) { sum_bands(g, rows, begin, end, out); });
+}
+
 }  // namespace weft::cpu::WEFT_ISA::conv
