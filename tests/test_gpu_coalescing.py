@@ -164,6 +164,54 @@ def test_convolution_gradients():
         require_conflict_free(counts, kernel)
 
 
+def forward_and_backward(x, w, dy, **options):
+    x.requires_grad = w.requires_grad = True
+
+    def both():
+        x.grad = w.grad = None
+        ops.conv2d(x, w, padding="same", **options).backward(dy)
+
+    return both
+
+
+@pytest.mark.parametrize(
+    "variant, channels, groups, dtype",
+    [
+        ("mma_64x64", 64, 1, "bfloat16"),
+        ("mma_64x64", 64, 2, "float16"),
+        ("mma_128x128", 128, 1, "float16"),
+    ],
+)
+def test_convolutions_of_halves_on_tensor_cores(variant, channels, dtype, groups):
+    x, w, dy = (
+        on_sim(*shape, dtype=dtype)
+        for shape in (
+            (2, 8, 8, channels * groups),
+            (1, 2, channels, channels * groups),
+            (2, 8, 8, channels * groups),
+        )
+    )
+    with weft.kernels.conv2d.use(variant):
+        counts = counts_of(forward_and_backward(x, w, dy, groups=groups))
+    for kernel in ("correlate_mma_kernel", "weight_gradient_mma_kernel"):
+        require_coalesced(counts, kernel)
+        require_conflict_free(counts, kernel)
+        assert counts.of(kernel, memory="shared")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_depthwise_convolutions(dtype):
+    channels = 256 if dtype == "float16" else 128
+    x, w, dy = (
+        on_sim(*shape, dtype=dtype)
+        for shape in ((2, 8, 8, channels), (3, 3, 1, channels), (2, 8, 8, channels))
+    )
+    counts = counts_of(forward_and_backward(x, w, dy, groups=channels))
+    for kernel in ("forward", "backward_input", "backward_weight"):
+        require_coalesced(counts, f"depthwise_{kernel}_kernel")
+    require_conflict_free(counts, "depthwise_backward_weight_kernel")
+
+
 @pytest.mark.parametrize("axis", [0, 1])
 def test_sums(axis):
     x = on_sim(1024, 1024)

@@ -92,13 +92,18 @@ def test_results_have_the_same_bits_on_every_run(name, gpu):
 
 # What only tensor cores distinguish: how many channels and filters a copy takes.
 TENSOR_CORE_SHAPES = {
-    name: shape for name, shape in SHAPES.items() if shape[-1] == 1 and name != "large tile"
+    name: shape
+    for name, shape in SHAPES.items()
+    if name != "large tile" and (shape[-1] < 5 or name == "depthwise, several filters")
 } | {
     "16-byte copies": ((2, 7, 9, 16), (3, 2), 24, (2, 1), (1, 1, 0, 2), (1, 2), 1),
     "several steps of k, no edges": ((1, 8, 8, 64), (1, 1), 64, (1, 1), (0, 0, 0, 0), (1, 1), 1),
     "copies of words": ((2, 5, 7, 6), (3, 3), 10, (1, 2), (2, 1, 1, 0), (1, 1), 1),
     "16-byte copies of x alone": ((1, 6, 9, 8), (3, 3), 21, (1, 1), (1, 1, 1, 1), (1, 1), 1),
     "several tiles": ((3, 9, 11, 24), (3, 3), 136, (2, 2), (1, 1, 1, 1), (1, 1), 1),
+    "groups, 16-byte copies": ((2, 7, 9, 48), (3, 3), 72, (2, 1), (1, 1, 1, 1), (1, 1), 3),
+    "groups, k split": ((1, 5, 5, 96), (3, 3), 32, (1, 1), (1, 1, 1, 1), (1, 1), 2),
+    "groups, pixels split": ((2, 24, 23, 12), (3, 3), 8, (1, 1), (1, 1, 1, 1), (1, 1), 2),
 }
 # What factors are rounded to; bfloat16 as a precision is float32 in memory.
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "tf32": 2.0**-10, "float32": 2.0**-23}
@@ -161,7 +166,10 @@ def check_rounded(shape, dtype, device, factor=None):
 
 
 # The large tile where the small one has shown that the indices are right: every kind of copy.
-LARGE_TILES = ["scalar loads", "k split", "phases by dilation", "copies of words", "several tiles"]
+LARGE_TILES = [
+    *("scalar loads", "k split", "phases by dilation", "copies of words", "several tiles"),
+    *("groups, scalar", "groups, 16-byte copies"),
+]
 
 
 @pytest.mark.parametrize(
@@ -182,23 +190,41 @@ def test_tensor_cores_round_factors_and_results_alone(name, dtype, variant, gpu,
 @pytest.mark.parametrize("name", ["groups", "groups, scalar", "depthwise", "one channel"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_halves_without_tensor_cores(name, dtype, gpu):
-    check_rounded(SHAPES[name], dtype, gpu)
     with kernels.conv2d.use("simt"):
         check_rounded(SHAPES[name], dtype, gpu)
+
+
+DEPTHWISE_OF_HALVES = {name: shape for name, shape in SHAPES.items() if "depthwise" in name} | {
+    "16-byte copies": ((2, 9, 11, 40), (3, 4), 40, (2, 1), (1, 1, 2, 1), (1, 2), 40),
+    "one channel, few filters": ((2, 5, 7, 1), (3, 3), 3, (1, 2), (1, 1, 1, 1), (1, 1), 1),
+}
+
+
+@pytest.mark.parametrize("name", DEPTHWISE_OF_HALVES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_depthwise_halves_are_summed_in_float32(name, dtype, gpu):
+    check_rounded(DEPTHWISE_OF_HALVES[name], dtype, gpu)
+
+
+@pytest.mark.parametrize("name", ["groups", "depthwise", "depthwise, pixels split"])
+def test_halves_at_addresses_that_no_vector_may_have(name, gpu):
+    aligned, others = (convolutions(name, "float16", gpu, a) for a in (True, False))
+    assert all(np.array_equal(a, b) for a, b in zip(aligned, others, strict=True))
 
 
 def test_precision_of_float32(gpu, precision):
     shape, errors = TENSOR_CORE_SHAPES["several tiles"], {}
 
-    def plain():  # groups, and ordinary units by name, keep float32
+    def plain():  # groups of one channel, and ordinary units by name, keep float32
         with kernels.conv2d.use("simt"):
             named = rounded_convolutions(shape, "float32", gpu)[0]
-        return named + rounded_convolutions(SHAPES["groups"], "float32", gpu)[0]
+        return named + rounded_convolutions(SHAPES["depthwise"], "float32", gpu)[0]
 
     expected = plain()
     for name in ("float32", "tf32", "bfloat16"):
         precision(name)
         check_rounded(shape, "float32", gpu, name)
+        check_rounded(SHAPES["groups"], "float32", gpu, name)
         results, exact, _ = rounded_convolutions(shape, "float32", gpu)
         errors[name] = [np.abs(a - b).max() for a, b in zip(results, exact, strict=True)]
         assert all(np.array_equal(a, b) for a, b in zip(plain(), expected, strict=True))
@@ -235,8 +261,6 @@ def test_variants_are_listed_and_refuse_what_they_cannot_compute(gpu, precision)
         with pytest.raises(ValueError, match="no kernel for float64"):
             weft.ops.conv2d(x.astype("float64"), w.astype("float64"))
         precision("tf32")
-        with pytest.raises(ValueError, match="it has no groups"):
-            weft.ops.conv2d(x, w[:, :, :2], groups=2)
         assert (weft.ops.conv2d(x, w).numpy() == 16).all()
     assert _C.conv2d_variant() == "automatic"
 

@@ -71,5 +71,37 @@ def test_of_cross_entropy_only_the_losses_are_cast(gpu, dtype):
     assert kernels == ["sparse_cross_entropy", "cast"]
 
 
+# channels, kernel, groups
+CONVOLUTIONS = {
+    "one group": (16, (3, 3, 16, 24), 1),
+    "groups": (16, (3, 3, 4, 24), 4),
+    "depthwise": (16, (3, 3, 1, 16), 16),
+    "depthwise, several filters": (6, (3, 3, 1, 18), 6),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_and_their_gradients_without_casts(gpu, name, dtype):
+    channels, shape, groups = CONVOLUTIONS[name]
+    random = np.random.default_rng(0)
+    x, w, b = (
+        weft.tensor(random.normal(size=s).astype("float32")).astype(dtype)
+        for s in ((2, 6, 6, channels), shape, shape[3:])
+    )
+    x.requires_grad = w.requires_grad = True
+
+    def convolve(x):
+        return ops.conv2d(x, w, b, padding="same", groups=groups, activation="relu")
+
+    def slopes(dy):
+        return weft.grad([convolve(x)], [x, w], [dy])
+
+    assert kernels_of(convolve, x.detach()) == ["conv2d_forward"]
+    kernels = kernels_of(slopes, convolve(x).detach())
+    assert {"conv2d_backward_input", "conv2d_backward_weight"} <= set(kernels)
+    assert "cast" not in kernels
+
+
 def test_casts_would_be_seen(gpu):
     assert "cast" in kernels_of(ops.cumsum, example("bfloat16"))

@@ -41,14 +41,13 @@ bool on_tensor_cores(const Conv2dParams& p, DType dtype) {
   if (p.variant == Conv2dVariant::simt) return false;
   const bool rounded = dtype == DType::float32 && p.precision == MatmulPrecision::tf32;
   if (p.variant != Conv2dVariant::automatic) {
-    if (p.groups > 1) refuse(p, "it has no groups");
     if (dtype == DType::float64) refuse(p, "it has no kernel for float64");
     if (dtype == DType::float32 && !rounded)
       refuse(p, "it rounds float32 to tf32, which weft.set_matmul_precision('tf32') has to allow");
     return true;
   }
   // Those without tiles are bound by memory, and exact in the time of reading it.
-  return is_half(dtype) || (rounded && p.groups == 1 && !is_depthwise(p));
+  return (is_half(dtype) || rounded) && !p.is_depthwise();
 }
 
 // How rows of so many channels are aligned.
@@ -208,44 +207,34 @@ void backward_weight_tiles(const Conv2dParams& p, const Operand* operands) {
   g.x_alignment = alignment_of(x, p.group_inputs());
   g.out_alignment = alignment_of(dw, p.group_outputs());
   g.dy = {dy.data, 1, p.K, alignment_of(dy, p.group_outputs())};
-  if (on_tensor_cores(p, x.dtype)) return weight_gradient_mma(x.dtype, p.variant, g);
+  if (on_tensor_cores(p, x.dtype)) return weight_gradient_mma(x.dtype, p.variant, g, p.groups);
   weight_gradient_simt(x.dtype, g, p.groups);
 }
 
 // ---- entries ------------------------------------------------------------------------------------
 
+bool without_tiles(const Conv2dParams& p, DType dtype) {
+  check_depth(p);
+  return p.is_depthwise() && !on_tensor_cores(p, dtype);
+}
+
 template <class T>
 void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
-  check_depth(p);
-  if constexpr (sizeof(T) > 2) {
-    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
-      return depthwise_forward(p, operands[0].as<T>(), operands[1].as<T>(),
-                               operands[2].present ? operands[2].as<T>() : nullptr,
-                               operands[3].as<T>());
-  }
-  forward_tiles(p, operands);
+  if (!without_tiles(p, dtype_of<T>)) return forward_tiles(p, operands);
+  depthwise_forward(p, operands[0].as<T>(), operands[1].as<T>(),
+                    operands[2].present ? operands[2].as<T>() : nullptr, operands[3].as<T>());
 }
 
 template <class T>
 void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
-  check_depth(p);
-  if constexpr (sizeof(T) > 2) {
-    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
-      return depthwise_backward_input(p, operands[0].as<T>(), operands[1].as<T>(),
-                                      operands[2].as<T>());
-  }
-  backward_input_tiles(p, operands);
+  if (!without_tiles(p, dtype_of<T>)) return backward_input_tiles(p, operands);
+  depthwise_backward_input(p, operands[0].as<T>(), operands[1].as<T>(), operands[2].as<T>());
 }
 
 template <class T>
 void conv2d_backward_weight(const Conv2dParams& p, const Operand* operands) {
-  check_depth(p);
-  if constexpr (sizeof(T) > 2) {
-    if (is_depthwise(p) && !on_tensor_cores(p, dtype_of<T>))
-      return depthwise_backward_weight(p, operands[0].as<T>(), operands[1].as<T>(),
-                                       operands[2].as<T>());
-  }
-  backward_weight_tiles(p, operands);
+  if (!without_tiles(p, dtype_of<T>)) return backward_weight_tiles(p, operands);
+  depthwise_backward_weight(p, operands[0].as<T>(), operands[1].as<T>(), operands[2].as<T>());
 }
 
 }  // namespace

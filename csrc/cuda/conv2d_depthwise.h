@@ -2,10 +2,12 @@
 //
 // There is nothing to share between channels, so these kernels are bound by memory: threads take 16
 // bytes of neighbouring channels (one channel where the multiplier, C or an address does not allow
-// that) of four pixels of a row, so that a weight is loaded once for four products.
+// that) of four pixels of a row, so that a weight is loaded once for four products. Halves stay
+// halves in memory, and are summed in float32.
 //   forward, backward input   bytes = |x| + |y|; a thread makes 4 x 16 bytes, taps in its order
 //   backward weight           bytes = |x| + |dy|; windows meet in L1. A block keeps the sums of 9
-//                             taps in registers, adds them up through 4 KB of shared memory, and
+//                             taps in registers (16 bytes of them each: 4 channels of halves, which
+//                             come as 8 bytes), adds them up through 4 KB of shared memory, and
 //                             conv2d_partial.h adds up the blocks.
 #pragma once
 
@@ -42,39 +44,40 @@ __device__ __forceinline__ int64_t input_channel(const DepthwiseArguments& g, in
   return kWidth > 1 ? k : g.multiplier.quotient(static_cast<uint32_t>(k));
 }
 
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kDepthwiseThreads)
-    depthwise_forward_kernel(const __grid_constant__ DepthwiseArguments g, const T* __restrict__ x,
-                             const T* __restrict__ weights, const T* __restrict__ bias,
-                             T* __restrict__ y) {
+    depthwise_forward_kernel(const __grid_constant__ DepthwiseArguments g,
+                             const Stored* __restrict__ x, const Stored* __restrict__ weights,
+                             const Stored* __restrict__ bias, Stored* __restrict__ y) {
+  using T = Compute<Stored>;
   using V = Channels<T, kWidth>;
   const int64_t i = int64_t{blockIdx.x} * kDepthwiseThreads + threadIdx.x;
   if (i >= g.grid.count) return;
   const PixelPlace place = g.grid.place(i);
   const int64_t k = place.channel * kWidth;
-  const T* const image = x + place.n * g.h.size * g.w.size * g.C + input_channel<kWidth>(g, k);
+  const Stored* const image = x + place.n * g.h.size * g.w.size * g.C + input_channel<kWidth>(g, k);
   const int q0 = place.column * kDepthwisePixels;
   V sums[kDepthwisePixels] = {};
   for (int r = 0; r < g.h.taps; r++) {
     const int h = g.h.at(place.row, r);
     if (!g.h.inside(h)) continue;
-    const T* const row = image + int64_t{h} * g.w.size * g.C;
+    const Stored* const row = image + int64_t{h} * g.w.size * g.C;
     for (int s = 0; s < g.w.taps; s++) {
-      const V weight = load_values<T, kWidth>(weights + (r * g.w.taps + s) * g.K + k);
+      const V weight = load_as<T, kWidth>(weights + (r * g.w.taps + s) * g.K + k);
       UNROLL for (int j = 0; j < kDepthwisePixels; j++) {
         const int w = g.w.at(q0 + j, s);
-        if (g.w.inside(w)) add_products(sums[j], load_values<T, kWidth>(row + w * g.C), weight);
+        if (g.w.inside(w)) add_products(sums[j], load_as<T, kWidth>(row + w * g.C), weight);
       }
     }
   }
-  const V added = bias != nullptr ? load_values<T, kWidth>(bias + k) : V{};
-  T* const out = y + ((place.n * g.h.count + place.row) * g.w.count + q0) * g.K + k;
+  const V added = bias != nullptr ? load_as<T, kWidth>(bias + k) : V{};
+  Stored* const out = y + ((place.n * g.h.count + place.row) * g.w.count + q0) * g.K + k;
   UNROLL for (int j = 0; j < kDepthwisePixels; j++) {
     UNROLL for (int c = 0; c < kWidth; c++) {
       sums[j][c] += added[c];
       if (g.relu) sums[j][c] = Math::max(T(0), sums[j][c]);
     }
-    if (q0 + j < g.w.count) store_values(out + j * g.K, sums[j]);
+    if (q0 + j < g.w.count) store_as(out + j * g.K, sums[j]);
   }
 }
 
@@ -87,17 +90,18 @@ __device__ __forceinline__ int window_at(const WindowAxis& axis, const Divisor& 
   return i < axis.count && i * axis.stride == start ? i : -1;
 }
 
-template <class T, int kWidth>
-__global__ void __launch_bounds__(kDepthwiseThreads, 4)
+template <class Stored, int kWidth>
+__global__ void __launch_bounds__(kDepthwiseThreads, sizeof(Stored) == 2 ? 3 : 4)
     depthwise_backward_input_kernel(const __grid_constant__ DepthwiseArguments g,
-                                    const T* __restrict__ dy, const T* __restrict__ weights,
-                                    T* __restrict__ dx) {
+                                    const Stored* __restrict__ dy,
+                                    const Stored* __restrict__ weights, Stored* __restrict__ dx) {
+  using T = Compute<Stored>;
   using V = Channels<T, kWidth>;
   const int64_t number = int64_t{blockIdx.x} * kDepthwiseThreads + threadIdx.x;
   if (number >= g.grid.count) return;
   const PixelPlace place = g.grid.place(number);
   const int64_t c = place.channel * kWidth, k0 = c * g.multiplier.value;
-  const T* const image = dy + place.n * g.h.count * g.w.count * g.K;
+  const Stored* const image = dy + place.n * g.h.count * g.w.count * g.K;
   const int w0 = place.column * kDepthwisePixels;
   // Filters of the channel.
   const int multiplier = kWidth > 1 ? 1 : static_cast<int>(g.multiplier.value);
@@ -105,24 +109,23 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 4)
   for (int r = 0; r < g.h.taps; r++) {
     const int p = window_at(g.h, g.stride_h, place.row, r);
     if (p < 0) continue;
-    const T* const row = image + int64_t{p} * g.w.count * g.K;
+    const Stored* const row = image + int64_t{p} * g.w.count * g.K;
     for (int s = 0; s < g.w.taps; s++) {
       int q[kDepthwisePixels];
       UNROLL for (int i = 0; i < kDepthwisePixels; i++) q[i] =
           window_at(g.w, g.stride_w, w0 + i, s);
       for (int j = 0; j < multiplier; j++) {
         const int64_t k = k0 + j;
-        const V weight = load_values<T, kWidth>(weights + (r * g.w.taps + s) * g.K + k);
+        const V weight = load_as<T, kWidth>(weights + (r * g.w.taps + s) * g.K + k);
         UNROLL for (int i = 0; i < kDepthwisePixels; i++) {
-          if (q[i] >= 0)
-            add_products(sums[i], load_values<T, kWidth>(row + q[i] * g.K + k), weight);
+          if (q[i] >= 0) add_products(sums[i], load_as<T, kWidth>(row + q[i] * g.K + k), weight);
         }
       }
     }
   }
-  T* const out = dx + ((place.n * g.h.size + place.row) * g.w.size + w0) * g.C + c;
+  Stored* const out = dx + ((place.n * g.h.size + place.row) * g.w.size + w0) * g.C + c;
   UNROLL for (int j = 0; j < kDepthwisePixels; j++) {
-    if (w0 + j < g.w.size) store_values(out + j * g.C, sums[j]);
+    if (w0 + j < g.w.size) store_as(out + j * g.C, sums[j]);
   }
 }
 
@@ -134,11 +137,14 @@ struct DepthwiseWeightArguments {
   Divisor strips, multiplier;
   int lanes;  // a power of two
   int64_t C, K, vectors, pixels, pixels_per_part;
+  void* out;        // dw, or the first of its parts
+  bool out_is_sum;  // `out` has the type of the sums, not that of x
 };
 
-template <class T, int kWidth>
-__device__ __forceinline__ void sum_taps(const DepthwiseWeightArguments& g, const T* x, const T* dy,
-                                         int64_t begin, int64_t end, int64_t k, int first_tap,
+template <class T, int kWidth, class Stored>
+__device__ __forceinline__ void sum_taps(const DepthwiseWeightArguments& g, const Stored* x,
+                                         const Stored* dy, int64_t begin, int64_t end, int64_t k,
+                                         int first_tap,
                                          Channels<T, kWidth> (&sums)[kDepthwiseTaps]) {
   const int64_t c = kWidth > 1 ? k : g.multiplier.quotient(static_cast<uint32_t>(k));
   int down[kDepthwiseTaps], right[kDepthwiseTaps];
@@ -152,22 +158,21 @@ __device__ __forceinline__ void sum_taps(const DepthwiseWeightArguments& g, cons
     const int64_t line = g.columns.quotient(pixel), n = g.rows.quotient(line);
     const int h0 = static_cast<int>(line - n * g.rows.value) * g.h.stride;
     const int w0 = static_cast<int>(pixel - line * g.columns.value) * g.w.stride;
-    const auto value = load_values<T, kWidth>(dy + pixel * g.K + k);
-    const T* const image = x + n * g.h.size * g.w.size * g.C + c;
+    const auto value = load_as<T, kWidth>(dy + pixel * g.K + k);
+    const Stored* const image = x + n * g.h.size * g.w.size * g.C + c;
     UNROLL for (int t = 0; t < kDepthwiseTaps; t++) {
       const int h = h0 + down[t], w = w0 + right[t];
       if (g.h.inside(h) && g.w.inside(w))
-        add_products(sums[t], load_values<T, kWidth>(image + (int64_t{h} * g.w.size + w) * g.C),
-                     value);
+        add_products(sums[t], load_as<T, kWidth>(image + (int64_t{h} * g.w.size + w) * g.C), value);
     }
   }
 }
 
-template <class T, int kWidth>
+template <class Stored, int kWidth>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     depthwise_backward_weight_kernel(const __grid_constant__ DepthwiseWeightArguments g,
-                                     const T* __restrict__ x, const T* __restrict__ dy,
-                                     T* __restrict__ parts) {
+                                     const Stored* __restrict__ x, const Stored* __restrict__ dy) {
+  using T = Compute<Stored>;
   using V = Channels<T, kWidth>;
   __shared__ __align__(16) T of_thread[kDepthwiseThreads * kWidth];
   const int lane = static_cast<int>(threadIdx.x) % g.lanes;
@@ -197,15 +202,16 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
       }
       __syncthreads();
     }
-    if (slot == 0 && vector < g.vectors)
-      store_values(parts + (part * taps + first_tap + t) * g.K + k, sum);
+    if (slot != 0 || vector >= g.vectors) continue;
+    const int64_t at = (part * taps + first_tap + t) * g.K + k;
+    if (std::is_same_v<T, Stored> || g.out_is_sum)
+      store_values(static_cast<T*>(g.out) + at, sum);
+    else
+      store_as(static_cast<Stored*>(g.out) + at, sum);
   }
 }
 
 // --- launchers ---------------------------------------------------------------------------------
-
-// A single channel with many filters is left to the tiles.
-inline bool is_depthwise(const Conv2dParams& p) { return p.C == p.groups && (p.C > 1 || p.K <= 4); }
 
 inline DepthwiseArguments depthwise_arguments(const Conv2dParams& p) {
   DepthwiseArguments g;
@@ -255,7 +261,8 @@ void depthwise_backward_input(const Conv2dParams& p, const T* dy, const T* w, T*
 
 template <class T>
 void depthwise_backward_weight(const Conv2dParams& p, const T* x, const T* dy, T* dw) {
-  constexpr int kWidth = 16 / sizeof(T);
+  using Sum = Compute<T>;
+  constexpr int kWidth = 16 / sizeof(Sum);
   const bool wide = is_wide_depthwise<T>(p, {x, dy, dw});
   DepthwiseWeightArguments g;
   g.h = rows_of(p), g.w = columns_of(p);
@@ -275,12 +282,14 @@ void depthwise_backward_weight(const Conv2dParams& p, const T* x, const T* dy, T
       g.pixels_per_part == 0 ? 1 : (g.pixels + g.pixels_per_part - 1) / g.pixels_per_part;
   g.strips = Divisor(static_cast<uint32_t>(strips));
   const int64_t size = p.R * p.S * p.K;
-  const DeviceScratch<T> scratch(parts > 1 ? parts * size : 0);
-  T* const out = parts > 1 ? scratch.get() : dw;
+  const DeviceScratch<Sum> scratch(parts > 1 ? parts * size : 0);
+  g.out_is_sum = parts > 1;
+  g.out = dw;
+  if (parts > 1) g.out = scratch.get();
   gpu::launch(
       wide ? depthwise_backward_weight_kernel<T, kWidth> : depthwise_backward_weight_kernel<T, 1>,
       dim3(static_cast<uint32_t>(parts * strips), static_cast<uint32_t>(tap_groups)),
-      dim3(kDepthwiseThreads), 0, stream(), g, x, dy, out);
+      dim3(kDepthwiseThreads), 0, stream(), g, x, dy);
   if (parts > 1) sum_parts(scratch.get(), dw, size, parts);
 }
 

@@ -109,6 +109,7 @@ void launch_weight_gradient(WeightGradientKernel kernel, const Conv2dTile& tile,
 void correlate_simt(const CorrelationProblem& p, const Correlation& g);
 void correlate_mma(const CorrelationProblem& p, const Correlation& g);
 void weight_gradient_simt(DType dtype, const WeightGradient& g, int64_t groups);
-void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g);
+void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g,
+                         int64_t groups);
 
 }  // namespace weft::WEFT_GPU

@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
     __syncthreads();
     const MmaTapLoader<typename Shape::TileA, kThreads, true> a(g.taps, columns.tap, g.x,
                                                                 g.x_alignment, windows, k_end);
-    const int64_t weights = rows.weights + columns.weights;
+    const int64_t weights = rows.weights + columns.weights + tile.group * g.group_weights;
     if constexpr (Shape::TileB::kAlongK) {
       const MmaTapLoader<typename Shape::TileB, kThreads, false> b(
           g.weight_taps, columns.tap, g.weights, weights + tile.n * g.weights.outer_stride,
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
     write_rows<Stored, Shape>(staged, g, tile, places);
 }
 
-// Tiles along x, parts of the pixels along y.
+// Tiles along x, parts of the pixels along y, groups along z.
 template <class Shape, int kBlocksPerSm>
 __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
     weight_gradient_mma_kernel(const __grid_constant__ WeightGradient g) {
@@ -94,24 +94,29 @@ __global__ void __launch_bounds__(Shape::kThreads, kBlocksPerSm)
   {
     const int m = static_cast<int>(blockIdx.x / tiles_n) * kTile;
     const int n = static_cast<int>(blockIdx.x % tiles_n) * kTile;
+    const int group = static_cast<int>(blockIdx.z) + g.first_group;
     const int64_t begin = blockIdx.y * g.pixels_per_part, left = g.pixels - begin;
     const int k_end = static_cast<int>(left < g.pixels_per_part ? left : g.pixels_per_part);
+    using Pixels = MmaPixelLoader<typename Shape::TileA, kThreads>;
     WindowStep* const taps = steps_behind<Shape>(ring);
     for (int i = static_cast<int>(threadIdx.x); i < kTile; i += kThreads)
-      gpu::store_vec(taps + i, gradient_tap(g, static_cast<uint32_t>(m + i), 0));
+      gpu::store_vec(taps + i,
+                     gradient_tap(g, static_cast<uint32_t>(m + Pixels::row_at(i)), group));
     __syncthreads();
-    const MmaPixelLoader<typename Shape::TileA, kThreads> a(g, taps, begin, k_end);
-    const MmaMatrixLoader<typename Shape::TileB, kThreads> b(g.dy, begin * g.K, n, g.n, k_end);
+    const Pixels a(g, taps, begin, k_end);
+    const MmaMatrixLoader<typename Shape::TileB, kThreads> b(
+        g.dy, begin * g.K + int64_t{group} * g.n, n, g.n, k_end);
     mma_main_loop<Shape>(a, b, 0, k_end, ring, sums);
   }
   const unsigned block = anew(blockIdx.x);
   const TileOrigin origin{static_cast<int>(block / tiles_n) * kTile,
                           static_cast<int>(block % tiles_n) * kTile};
+  const int64_t group = static_cast<int>(anew(blockIdx.z)) + g.first_group;
   const auto staged = mma_stage<Shape>(ring, sums);
   if (!Shape::TileA::kHalf || g.out_is_sum)
-    mma_write<Shape>(staged, gradient_epilogue<float, float>(g, blockIdx.y, 0), origin);
+    mma_write<Shape>(staged, gradient_epilogue<float, float>(g, blockIdx.y, group), origin);
   else
-    mma_write<Shape>(staged, gradient_epilogue<Stored, float>(g, blockIdx.y, 0), origin);
+    mma_write<Shape>(staged, gradient_epilogue<Stored, float>(g, blockIdx.y, group), origin);
 }
 
 template <class Shape>
@@ -151,25 +156,25 @@ void correlate(const CorrelationProblem& p, const Correlation& g) {
 }
 
 template <class T, int kTile, int kBlocksPerSm>
-void sum_gradient_tile(const WeightGradient& g) {
+void sum_gradient_tile(const WeightGradient& g, int64_t groups) {
   using Shape = MmaShape<T, kTile, Contiguous::outer, Contiguous::outer>;
   using Stored = typename Shape::TileA::Stored;
   // Two blocks for each place on the largest GPUs.
   constexpr int64_t kWanted = kManyBlocks * kBlocksPerSm / 4;
   if (g.out_is_sum)
     launch_weight_gradient<float, float>(weight_gradient_mma_kernel<Shape, kBlocksPerSm>,
-                                         tile_of<Shape>(), g, 1, kWanted);
+                                         tile_of<Shape>(), g, groups, kWanted);
   else
     launch_weight_gradient<float, Stored>(weight_gradient_mma_kernel<Shape, kBlocksPerSm>,
-                                          tile_of<Shape>(), g, 1, kWanted);
+                                          tile_of<Shape>(), g, groups, kWanted);
 }
 
 template <class T>
-void sum_gradient(Conv2dVariant variant, const WeightGradient& g) {
+void sum_gradient(Conv2dVariant variant, const WeightGradient& g, int64_t groups) {
   const bool large = variant == Conv2dVariant::automatic ? g.m >= 128 && g.n > 64
                                                          : variant == Conv2dVariant::mma_128x128;
-  if (large) return sum_gradient_tile<T, 128, 2>(g);
-  sum_gradient_tile<T, 64, 4>(g);
+  if (large) return sum_gradient_tile<T, 128, 2>(g, groups);
+  sum_gradient_tile<T, 64, 4>(g, groups);
 }
 
 }  // namespace
@@ -182,11 +187,12 @@ void correlate_mma(const CorrelationProblem& p, const Correlation& g) {
   }
 }
 
-void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g) {
+void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g,
+                         int64_t groups) {
   switch (dtype) {
-    case DType::float16: return sum_gradient<Float16>(variant, g);
-    case DType::bfloat16: return sum_gradient<BFloat16>(variant, g);
-    default: return sum_gradient<ptx::Tf32>(variant, g);
+    case DType::float16: return sum_gradient<Float16>(variant, g, groups);
+    case DType::bfloat16: return sum_gradient<BFloat16>(variant, g, groups);
+    default: return sum_gradient<ptx::Tf32>(variant, g, groups);
   }
 }
 

@@ -143,7 +143,14 @@ class MmaPixelLoader {
   static constexpr int kRowStep = kThreads / kUnitsPerRow, kUnits = Tile::kDepth / kRowStep;
   static_assert(!Tile::kAlongK && kUnits * kRowStep == Tile::kDepth);
 
-  // Row i of the tile's m sees x at taps[i] from the start of a window.
+  // Row m of the tile sees x at taps[place(m)] from the start of a window. Taps whose copies start
+  // together lie together: in the order of m, reads would meet in the same banks.
+  static __device__ __forceinline__ int place(int m) {
+    return m % Copy::kElements * kUnitsPerRow + m / Copy::kElements;
+  }
+  static __device__ __forceinline__ int row_at(int place) {
+    return place % kUnitsPerRow * Copy::kElements + place / kUnitsPerRow;
+  }
   __device__ MmaPixelLoader(const WeightGradient& g, const WindowStep* taps, int64_t first_pixel,
                             int k_end)
       : g_(g), taps_(taps), first_pixel_(first_pixel), k_end_(k_end) {}
@@ -165,7 +172,7 @@ class MmaPixelLoader {
     return static_cast<int>(threadIdx.x) % kUnitsPerRow * Copy::kElements;
   }
   __device__ __forceinline__ WindowStep tap_at(int m) const {
-    return gpu::load_vec<WindowStep>(taps_ + m);
+    return gpu::load_vec<WindowStep>(taps_ + place(m));
   }
   // Beyond the last pixel: outside of every image.
   __device__ __forceinline__ WindowStep pixel_at(int k) const {

@@ -63,16 +63,18 @@ struct LaunchTypes {
 };
 
 // The tensor cores of a GPU multiply halves as they are, and float32 rounded to bfloat16 where that
-// is allowed; they have no kernels for groups, which share too little. The kernels without tensor
-// cores, and those of the CPU, take halves as float32.
+// is allowed. Groups of one channel are bound by memory: halves stay halves there, and float32
+// stays float32. The other kernels without tensor cores, and those of the CPU, take halves as
+// float32.
 LaunchTypes launch_types(const KernelSlot& slot, Conv2dParams& p, DType dtype, Device device) {
   LaunchTypes types{compute_dtype(dtype), compute_dtype(dtype)};
   if (!is_gpu(device)) return types;
   p.precision = matmul_precision();
   p.variant = conv2d_variant();
-  if (p.groups > 1 || p.variant == Conv2dVariant::simt) return types;
+  if (p.variant == Conv2dVariant::simt) return types;
   types.factor = types.result = kernel_dtype(slot, device, dtype);
-  if (dtype == DType::float32 && p.precision == MatmulPrecision::bfloat16)
+  const bool tiles = p.variant != Conv2dVariant::automatic || !p.is_depthwise();
+  if (dtype == DType::float32 && p.precision == MatmulPrecision::bfloat16 && tiles)
     types.factor = DType::bfloat16;
   return types;
 }

@@ -30,11 +30,13 @@ struct Conv2dParams {
 
   int64_t group_inputs() const { return C / groups; }
   int64_t group_outputs() const { return K / groups; }
+  // GPUs compute groups of one channel without tiles; a single channel with many filters has them.
+  bool is_depthwise() const { return C == groups && (C > 1 || K <= 4); }
 };
 
 namespace kernels {
-// All operands are contiguous and have one dtype. A GPU also has kernels for float16 and bfloat16
-// in one group: sums are float32 there, and the result and the bias may be float32 too.
+// All operands are contiguous and have one dtype. A GPU also has kernels for float16 and bfloat16:
+// sums are float32 there, and the result and the bias of those with tiles may be float32 too.
 extern Kernel<Conv2dParams> conv2d_forward;          // x, w, bias (may be absent), y
 extern Kernel<Conv2dParams> conv2d_backward_input;   // dy, w, dx
 extern Kernel<Conv2dParams> conv2d_backward_weight;  // x, dy, dw

@@ -11,8 +11,8 @@ namespace {
 constexpr VariantInfo kConv2dVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
     {"simt", "float32, float64; halves are cast to float32", "none"},
-    {"mma_64x64", kTensorCoreTypes, "compute capability 8.0, one group", 80},
-    {"mma_128x128", kTensorCoreTypes, "compute capability 8.0, one group", 80},
+    {"mma_64x64", kTensorCoreTypes, "compute capability 8.0", 80},
+    {"mma_128x128", kTensorCoreTypes, "compute capability 8.0", 80},
 };
 
 constexpr const char* kConvPrecisions[] = {"default", "highest"};  // in the order of ConvPrecision

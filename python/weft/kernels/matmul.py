@@ -62,8 +62,8 @@ class use(VariantChoice):
 def set_matmul_precision(precision: str) -> None:
     """Say what float32 products on GPUs may be computed in. Sums are float32 in any case.
 
-    The setting covers matrix products and convolutions, both also in gradients. Convolutions in
-    groups, which tensor cores do not compute, stay in float32.
+    The setting covers matrix products and convolutions, both also in gradients. Convolutions whose
+    groups have one channel, which memory bounds, stay in float32.
 
     ``"float32"``, the default, means products of float32. ``"tf32"`` lets tensor cores round the
     factors to 11 significant bits (relative error up to 2**-11 each), ``"bfloat16"`` to 8 bits
