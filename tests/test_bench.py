@@ -1,5 +1,6 @@
 """`python -m weft.bench`: its arguments, and the picture of the roofline."""
 
+import json
 import sys
 
 import pytest
@@ -30,6 +31,7 @@ def restore_threads():
         (["--roofline", "--threads", "1", "2"], "draws one number of threads"),
         (["--threads", "0"], "--threads must be at least 1"),
         (["--seconds", "0"], "--seconds must be positive"),
+        (["--roofline", "--isa", "avx2"], "--isa compares libraries"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message, capsys):
@@ -37,6 +39,14 @@ def test_wrong_arguments_are_refused(arguments, message, capsys):
         main(arguments)
     assert error.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_all_libraries_are_kept_to_one_instruction_set(tmp_path):
+    path = tmp_path / "rows.json"
+    short = ["--threads", "1", "--filter", "relu6", "--seconds", "0.001"]
+    main(["--isa", "avx2", *short, "--output", str(path)])
+    record = json.loads(path.read_text())
+    assert record["machine"]["isa"] == "avx2" and record["rows"]
 
 
 def test_a_filter_that_nothing_passes_is_an_error(tmp_path):

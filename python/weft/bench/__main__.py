@@ -40,12 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 sys.executable, "-m", "weft.bench", "--worker", str(out), "--threads", str(threads),
                 "--filter", options.filter, "--seconds", str(options.seconds),
             ]  # fmt: skip
-            environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            environment = {
+                **os.environ,
+                "OMP_NUM_THREADS": str(threads),
+                **_limited_to(options.isa),
+            }
             subprocess.run(command, check=True, env=environment)
             result = json.loads(out.read_text())
         rows += result["rows"]
         limits[str(threads)] = result["limits"]
-    record = {"machine": _machine(), "limits": limits, "rows": rows}
+    machine = _machine()
+    machine["isa"] = options.isa or machine["isa"]
+    record = {"machine": machine, "limits": limits, "rows": rows}
     report.show(record)
     if options.output:
         path = pathlib.Path(options.output)
@@ -73,6 +79,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="draw kernels below the limits of this machine, by default into roofline.png; needs "
         "matplotlib (the extra weft[plot])",
     )  # fmt: skip
+    parser.add_argument(
+        "--isa", choices=("avx2",),
+        help="weft, NumPy and PyTorch all without the instructions beyond it",
+    )  # fmt: skip
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.threads is None:
@@ -82,9 +92,27 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--threads must be at least 1, got {options.threads[0]}")
     if options.seconds <= 0:
         parser.error(f"--seconds must be positive, got {options.seconds}")
+    if options.roofline and options.isa:
+        parser.error("--isa compares libraries; a roofline is drawn with WEFT_ISA=avx2")
     if options.roofline and len(options.threads) > 1:
         parser.error("--roofline draws one number of threads: give one with --threads")
     return options
+
+
+def _limited_to(isa: str | None) -> dict[str, str]:
+    """Variables that keep every library to instructions that older processors have."""
+    if isa is None:
+        return {}
+    numpy_features = importlib.import_module("numpy._core._multiarray_umath").__cpu_dispatch__
+    beyond = [f for f in numpy_features if f.startswith(("AVX512", "X86_V4"))]
+    return {
+        "WEFT_ISA": "avx2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",  # of NumPy's products
+        "NPY_DISABLE_CPU_FEATURES": " ".join(beyond),
+    }
 
 
 def _roofline(options: argparse.Namespace) -> None:
