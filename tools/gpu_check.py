@@ -83,8 +83,12 @@ class Part:
 
 
 def pytest(*arguments: str, parallel: bool = True) -> list[str]:
-    """A run of tests, by as many processes as there are cores where xdist is there."""
-    spread = ["-n", "auto"] if parallel and importlib.util.find_spec("xdist") else []
+    """A run of tests, by a process for each core (at most 8) where xdist is there."""
+    spread = (
+        ["-n", "auto", "--maxprocesses", "8"]
+        if parallel and importlib.util.find_spec("xdist")
+        else []
+    )
     return [sys.executable, "-m", "pytest", "-q", "--maxfail=20", *spread, *arguments]
 
 
@@ -101,7 +105,7 @@ SUITES = {
     "suite-sim": ("sim_*", "ladders", "bench_gpu"),
     "suite-training": ("fit", "layers", "models", "optimizers", "callbacks", "saving", "capture*"),
 }
-ON_ITS_OWN = ("gpu_ops", "gpu_selftest", "gpu_training")  # have parts of their own
+ON_ITS_OWN = ("gpu_ops", "gpu_selftest", "gpu_training", "devices")  # are in parts above
 
 
 def suites() -> dict[str, list[str]]:
@@ -194,17 +198,11 @@ PARTS: dict[str, Part] = {
         TESTS,
     ),
     "training": Part(
-        "models, layers, optimizers and metrics on the GPU against the CPU",
-        [pytest("tests/test_gpu_training.py")],
+        "models, layers, optimizers, metrics on the GPU against the CPU; memory, streams, errors",
+        # What is free on the device is looked at: by one process alone.
+        [pytest("tests/test_gpu_training.py"), pytest("tests/test_devices.py", parallel=False)],
         TESTS,
     ),
-    **{
-        name: Part(f"the suite: {', '.join(SUITES.get(name, ['all other files']))}",
-                   [pytest(*paths)], TESTS)
-        for name, paths in suites().items()
-    },
-    **memory_parts("memcheck"),
-    **memory_parts("racecheck"),
     "bench-bandwidth": bench_part(
         "bandwidth", "elementwise, softmax, norms, cross-entropy, pooling, embeddings, Adam"
     ),
@@ -221,6 +219,13 @@ PARTS: dict[str, Part] = {
         ],
         collects="ladders",
     ),
+    **{
+        name: Part(f"the suite: {', '.join(SUITES.get(name, ['all other files']))}",
+                   [pytest(*paths)], TESTS)
+        for name, paths in suites().items()
+    },
+    **memory_parts("memcheck"),
+    **memory_parts("racecheck"),
 }  # fmt: skip
 
 
@@ -323,6 +328,8 @@ def run_part(name: str, lacking: Iterable[str]) -> tuple[dict[str, Any], Any]:
 def run(command: list[str], limit: float) -> tuple[int | None, str]:
     """Exit status, None if it was stopped at the limit with all it started, and the output."""
     environment = {**os.environ, "WEFT_REQUIRE_CUDA": "1", "PYTHONUNBUFFERED": "1"}
+    if "--maxprocesses" in command:
+        environment["OMP_NUM_THREADS"] = "1"  # of PyTorch in each of the processes
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         try:
             process = subprocess.Popen(
