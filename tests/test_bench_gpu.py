@@ -6,13 +6,14 @@ import json
 import pathlib
 import re
 import sys
+import time
 
 import numpy as np
 import pytest
 
 import weft
 from weft.bench.gpu import measure, report
-from weft.bench.gpu.__main__ import goals, main
+from weft.bench.gpu.__main__ import goals, main, run
 from weft.bench.gpu.milestones import MILESTONES, Goal
 from weft.bench.gpu.work import Input, Work, own_forward, peer_forward
 from weft.testing.opcase import cases
@@ -34,13 +35,34 @@ def load(path):
 gpu_check = load(ROOT / "tools" / "gpu_check.py")
 
 
+@pytest.fixture
+def torch(monkeypatch):
+    """PyTorch on the CPU, whose events are the CPU's clock, where otherwise its GPU is."""
+
+    class Event:
+        def record(self):
+            self.at = time.perf_counter()
+
+        def synchronize(self):
+            pass
+
+        def elapsed_time(self, end):
+            return (end.at - self.at) * 1e3
+
+    def clock(work, module):
+        return measure.Clock(work, Event, "elapsed_time", lambda: None)
+
+    monkeypatch.setattr(measure, "PEER_DEVICE", "cpu")
+    monkeypatch.setattr(measure, "peer_clock", clock)
+    return pytest.importorskip("torch")
+
+
 # --- the comparisons ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda w: w.name)
-def test_both_libraries_compute_the_same(work):
-    torch = pytest.importorskip("torch")
-    assert measure.check(work, "sim", torch, "cpu") <= work.tolerance
+def test_both_libraries_compute_the_same(work, torch):
+    assert measure.check(work, "sim", torch) <= work.tolerance
 
 
 def doubled(factor, shape=(4, 4)):
@@ -54,11 +76,10 @@ def doubled(factor, shape=(4, 4)):
 @pytest.mark.parametrize(
     "work", [doubled(2.001), doubled(float("nan")), doubled(2.0, (16,))], ids=["", "nan", "shape"]
 )
-def test_a_difference_is_found(work):
-    torch = pytest.importorskip("torch")
+def test_a_difference_is_found(work, torch):
     with pytest.raises(AssertionError, match="doubled: "):
-        measure.check(work, "sim", torch, "cpu")
-    assert measure.check(doubled(2.0), "sim", torch, "cpu") < 1e-6
+        measure.check(work, "sim", torch)
+    assert measure.check(doubled(2.0), "sim", torch) < 1e-6
 
 
 def test_every_work_says_what_it_is_measured_by():
@@ -78,8 +99,7 @@ def test_every_work_says_what_it_is_measured_by():
     assert max(i.size for w in WORKS for i in w.inputs) < 1 << 20
 
 
-def test_both_libraries_round_alike_and_are_set_back(monkeypatch):
-    torch = pytest.importorskip("torch")
+def test_both_libraries_round_alike_and_are_set_back(torch):
     before = torch.backends.cudnn.allow_tf32
     with measure.float32_products_as("tf32", torch):
         assert weft.matmul_precision() == "tf32"
@@ -176,6 +196,34 @@ def test_the_command_writes_rows_as_json_and_as_a_table(tmp_path, capsys):
     other = {"machine": {"gpu": "another"}, "limits": record["limits"]}
     path.write_text(json.dumps(other))
     assert measure.known_limits(path, "sim") is None
+
+
+def test_both_libraries_are_timed_after_they_agreed(torch, tmp_path):
+    names = ["softmax 64x8 float32", "add of 16 numbers, time of the CPU", "copy 4096"]
+    chosen = [w for w in WORKS if w.name in names or "batch 32, against CUDA" in w.name]
+    assert len(chosen) == 4
+    wrong = doubled(2.5)
+    limits = measure.limits("sim", torch, 1, TINY)
+    record = run("sim", torch, [*chosen, wrong], 2, limits, tmp_path / "a.json")
+    *rows, failed = record["rows"]
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["torch"] / row["weft"])
+        assert row["error"] is None and 0 <= row["difference"] < 1e-3
+        assert row["first"] in (True, False, None)
+    assert sum(row["share"] is not None for row in rows) == 2  # of launches and steps there is none
+    assert failed["weft"] is None and "differ" in failed["error"]
+    assert json.loads((tmp_path / "a.json").read_text())["rows"] == record["rows"]
+
+
+def test_there_is_a_call_for_each_set_of_inputs(torch):
+    work = doubled(2.0)
+    contenders = measure.prepare(work, "sim", torch, "cpu", 3)
+    own, peer = contenders.own, contenders.peer
+    assert len({id(call) for call in (*own, *peer)}) == 6
+    np.testing.assert_array_equal(own[0]().numpy(), own[2]().numpy())
+    assert measure.sets_of_inputs(work) == measure.MOST_COPIES
+    large = [w for w in measure.works(1.0) if w.name == "copy 64M"]
+    assert measure.sets_of_inputs(large[0]) == 1
 
 
 def test_a_comparison_that_fails_is_a_row_that_says_so(capsys):

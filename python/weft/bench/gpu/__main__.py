@@ -31,12 +31,12 @@ def chosen(scale: float, groups: Sequence[str], pattern: str) -> Iterator[Work]:
             yield work
 
 
-def check(device: str, torch: Any, works: Iterable[Work], peer_device: str = "cuda") -> int:
+def check(device: str, torch: Any, works: Iterable[Work]) -> int:
     """Run each work once and say how far it is from PyTorch; how many failed."""
     failed = 0
     for work in works:
         try:
-            difference = measure.check(work, device, torch, peer_device)
+            difference = measure.check(work, device, torch)
             said = "ran" if difference is None else f"differs by {difference:.1e}"
         except Exception as error:  # the others are still worth knowing
             failed += 1

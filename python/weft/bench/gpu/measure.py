@@ -21,6 +21,7 @@ from weft.bench.gpu.work import Array, Call, Sizes, Work
 
 CACHE_BYTES = 256 << 20  # rotating inputs hold more than any L2 of today, several times over
 MOST_COPIES = 64
+PEER_DEVICE = "cuda"  # in PyTorch's words
 TURN = 2e-3  # seconds of work between two events, so that the queue is never empty
 LAUNCHES = 200  # without waiting: fewer than the queue of a stream holds
 
@@ -209,7 +210,7 @@ def peer_clock(work: Work, torch: Any) -> Clock:
     )
 
 
-def check(work: Work, device: str, torch: Any = None, peer_device: str = "cuda") -> float | None:
+def check(work: Work, device: str, torch: Any = None) -> float | None:
     """Run a work once, or as often as its results have to agree, and time nothing.
 
     Returns:
@@ -219,7 +220,7 @@ def check(work: Work, device: str, torch: Any = None, peer_device: str = "cuda")
         AssertionError: If that is more than the work's tolerance.
     """
     with float32_products_as(work.precision, torch), weft.device(device):
-        contenders = prepare(work, device, torch, peer_device, 1)
+        contenders = prepare(work, device, torch, PEER_DEVICE, 1)
         if torch is not None:
             return require_agreement(work, contenders)
         for _ in range(work.calls):
@@ -240,7 +241,7 @@ def measure(
     """
     sets = 1 if device.startswith("sim") else sets_of_inputs(work)
     with float32_products_as(work.precision, torch), weft.device(device):
-        contenders = prepare(work, device, torch, "cuda", sets)
+        contenders = prepare(work, device, torch, PEER_DEVICE, sets)
         error = None if torch is None else require_agreement(work, contenders)
         turns = [(own_clock(work, device), contenders.own)]
         if torch is not None:
@@ -306,7 +307,7 @@ def _of_peer(work: Work, torch: Any, rounds: int) -> float:
     with float32_products_as(work.precision, torch):
         calls = [
             work.peer(torch, *tensors)
-            for tensors in _peer_inputs(work, torch, "cuda", sets_of_inputs(work))
+            for tensors in _peer_inputs(work, torch, PEER_DEVICE, sets_of_inputs(work))
         ]
         return _medians(work, [(peer_clock(work, torch), calls)], rounds)[0]
 
