@@ -185,6 +185,7 @@ def test_the_command_writes_rows_as_json_and_as_a_table(tmp_path, capsys):
         assert row["error"] is None and row["tflops"] > 0 and row["first"] is None
     text = path.with_suffix(".md").read_text()
     assert all(f"| {row['name']} |" in text for row in record["rows"])
+    assert "**Not run on a GPU**" in text and "gpu-check" not in text
     assert f"{len(record['rows'])} comparisons" in capsys.readouterr().out
 
     # The limits of a file of the same device are taken, not measured again.
@@ -287,6 +288,7 @@ def test_the_page_holds_everything():
         "| matmul 1 naive | 1000.0 us | 1.00 | 2 | 10 % | bytes | 1e-07 |",
     ):  # fmt: skip
         assert piece in text, piece
+    assert "Not run" not in text
 
 
 # --- make gpu-check -------------------------------------------------------------------------------

@@ -83,12 +83,16 @@ def not_run(parts: dict[str, str], rows: list[Record], milestones: Record) -> st
 def _machine(record: Record) -> str:
     about = record["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    passed = sum(p["outcome"] == "passed" for p in record.get("parts", {}).values())
-    return (
+    parts = record.get("parts", {})
+    passed = sum(p["outcome"] == "passed" for p in parts.values())
+    writer = f"`make gpu-check`; {passed} of {len(parts)} parts passed"
+    text = (
         f"# Results on a GPU\n\n{about['gpu']}, driver {about['driver']}, {about['date']}. "
-        f"{versions}. Written by `make gpu-check`; {passed} of {len(record.get('parts', {}))} "
-        "parts passed."
+        f"{versions}. Written by {writer if parts else '`python -m weft.bench.gpu`'}."
     )
+    if "simulated" in about["gpu"]:
+        text += " **Not run on a GPU**: times of the simulated device say nothing about one."
+    return text
 
 
 def _parts(parts: Record) -> str:
