@@ -47,6 +47,8 @@ def test_all_libraries_are_kept_to_one_instruction_set(tmp_path):
     main(["--isa", "avx2", *short, "--output", str(path)])
     record = json.loads(path.read_text())
     assert record["machine"]["isa"] == "avx2" and record["rows"]
+    facts = {"date", "system", "processor", "cores", "caches", "virtual", "load", "versions"}
+    assert facts <= set(record["machine"])
 
 
 def test_a_filter_that_nothing_passes_is_an_error(tmp_path):

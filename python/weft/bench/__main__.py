@@ -188,6 +188,7 @@ def _machine() -> dict[str, Any]:
 
     import weft
     from weft import _C
+    from weft.bench.roofline import caches
 
     versions = {
         "weft": weft.__version__,
@@ -200,8 +201,12 @@ def _machine() -> dict[str, Any]:
         versions["torch"] = torch.__version__
     return {
         "date": datetime.date.today().isoformat(),
+        "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
+        "caches": {name: size for name, size, _ in caches()},
+        "virtual": _is_virtual(),
+        "load": round(os.getloadavg()[0], 2),
         "isa": _C.isa(),
         "versions": versions,
     }
@@ -209,13 +214,21 @@ def _machine() -> dict[str, Any]:
 
 def processor() -> str:
     """What the CPU calls itself."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _is_virtual() -> bool:
+    return "hypervisor" in _cpuinfo("flags").split()
+
+
+def _cpuinfo(key: str) -> str:
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
+            if line.startswith(key):
                 return line.partition(":")[2].strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    return ""
 
 
 if __name__ == "__main__":
