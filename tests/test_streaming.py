@@ -65,3 +65,28 @@ def test_large_results_are_those_of_their_parts(shape, threads, rng):
     third = shape[0] // 3
     parts = [normal(x[:third]), normal(x[third : 2 * third]), normal(x[2 * third :])]
     assert np.array_equal(normal(x), np.concatenate(parts))
+
+
+def layer_norm_in_float64(x, gamma, beta, dy, epsilon):
+    x, dy = x.astype(np.float64), dy.astype(np.float64)
+    rstd = 1 / np.sqrt(x.var(1, keepdims=True) + epsilon)
+    normal = (x - x.mean(1, keepdims=True)) * rstd
+    g = dy * gamma
+    dx = rstd * (g - g.mean(1, keepdims=True) - normal * (g * normal).mean(1, keepdims=True))
+    return gamma * normal + beta, dx, (dy * normal).sum(0), dy.sum(0)
+
+
+# Rows that begin anywhere in a line, and rows shorter than the way to its end.
+@pytest.mark.parametrize("shape", [(3301, 1000), (13_001, 257), (640_003, 5)], ids=str)
+def test_layer_norm_of_large_tensors(shape, threads, rng):
+    x = rng.normal(3, 2, shape).astype(np.float32)
+    dy = rng.normal(0.5, 1, shape).astype(np.float32)
+    gamma, beta = rng.normal(1, 1, (2, shape[1])).astype(np.float32)
+    want = layer_norm_in_float64(x, gamma, beta, dy, 1e-2)
+    leaves = [weft.Variable(a) for a in (x, gamma, beta)]
+    y = weft.layer_norm(*leaves, epsilon=1e-2)
+    y.backward(weft.asarray(dy))
+    got = [y.detach(), *(leaf.grad for leaf in leaves)]
+    for name, a, b in zip(("y", "dx", "dgamma", "dbeta"), got, want, strict=True):
+        scale = np.abs(dy).sum(0).max() if name in ("dgamma", "dbeta") else np.abs(b).max()
+        assert np.abs(a.numpy() - b).max() <= 5e-6 * scale, name

@@ -1,7 +1,9 @@
-// One row at a time, which stays in cache between its statistics and its result.
+// One row at a time, which stays in cache between its statistics and its result. Large results go
+// past the caches (cpu/streaming.h).
 #include "ops/layer_norm.h"
 
 #include "cpu/moments.h"
+#include "cpu/streaming.h"
 
 namespace weft::cpu::WEFT_ISA {
 namespace {
@@ -9,34 +11,39 @@ namespace {
 constexpr int64_t kGrain = 16 * 1024;  // elements
 constexpr int64_t kRowsAdded = 32;     // rows added in T before float64 takes over
 
-template <class T>
-WEFT_INLINE simd::Vec<T> load_some(const T* p, int64_t i, int64_t n) {
+// y[i] = f(i, load) for a row; `load` knows how many elements are left. Rows begin anywhere in a
+// line: those that a row shares with its neighbours are written by ordinary stores.
+template <bool kStream, class T, class F>
+WEFT_INLINE void store_row(T* y, int64_t n, const F& f) {
   constexpr int L = simd::kLanes<T>;
-  return i + L <= n ? simd::load(p + i) : simd::load_partial(p + i, static_cast<int>(n - i));
-}
-template <class T>
-WEFT_INLINE void store_some(T* p, int64_t i, int64_t n, simd::Vec<T> v) {
-  constexpr int L = simd::kLanes<T>;
-  if (i + L <= n)
-    simd::store(p + i, v);
-  else
-    simd::store_partial(p + i, v, static_cast<int>(n - i));
+  int64_t i = 0;
+  const auto store_rest = [&](int64_t end) {
+    const int rest = static_cast<int>(end - i);
+    const auto load = [rest](const T* p) { return simd::load_partial(p, rest); };
+    simd::store_partial(y + i, f(i, load), rest);
+    i = end;
+  };
+  if constexpr (kStream)
+    if (const int64_t before = elements_before_alignment(y, n); before > 0) store_rest(before);
+  for (; i + L <= n; i += L)
+    store_or_stream<kStream>(y + i, f(i, [](const T* p) { return simd::load(p); }));
+  if (i < n) store_rest(n);
 }
 
 // y = (x - mean) * rstd * gamma + beta for one row. What is absent costs nothing.
-template <class T, bool kGamma, bool kBeta>
+template <class T, bool kGamma, bool kBeta, bool kStream>
 void normalize_row(const T* x, const T* gamma, const T* beta, T* y, int64_t n, T mean, T rstd) {
   using V = simd::Vec<T>;
   const V center = simd::broadcast(mean), scale = simd::broadcast(rstd);
-  for (int64_t i = 0; i < n; i += simd::kLanes<T>) {
-    V v = (load_some(x, i, n) - center) * scale;
-    if constexpr (kGamma) v = v * load_some(gamma, i, n);
-    if constexpr (kBeta) v = v + load_some(beta, i, n);
-    store_some(y, i, n, v);
-  }
+  store_row<kStream>(y, n, [&](int64_t i, auto load) __attribute__((always_inline)) {
+    V v = (load(x + i) - center) * scale;
+    if constexpr (kGamma) v = v * load(gamma + i);
+    if constexpr (kBeta) v = v + load(beta + i);
+    return v;
+  });
 }
 
-template <class T, bool kGamma, bool kBeta>
+template <class T, bool kGamma, bool kBeta, bool kStream>
 void forward_rows(const LayerNormParams& p, const Operand* operands) {
   const T *x = operands[0].as<T>(), *gamma = operands[1].as<T>(), *beta = operands[2].as<T>();
   T *y = operands[3].as<T>(), *mean = operands[4].as<T>(), *rstd = operands[5].as<T>();
@@ -48,24 +55,36 @@ void forward_rows(const LayerNormParams& p, const Operand* operands) {
       const Moments m = row_moments(x + row * n, n, origin);
       mean[row] = static_cast<T>(static_cast<double>(origin) + m.mean);
       rstd[row] = static_cast<T>(1 / __builtin_sqrt(m.m2 * inverse + p.epsilon));
-      normalize_row<T, kGamma, kBeta>(x + row * n, gamma, beta, y + row * n, n, mean[row],
-                                      rstd[row]);
+      normalize_row<T, kGamma, kBeta, kStream>(x + row * n, gamma, beta, y + row * n, n, mean[row],
+                                               rstd[row]);
     }
+    if constexpr (kStream) finish_streaming();
   });
+}
+
+// Input and result together are too large for the caches.
+template <class T>
+bool is_streamed(const LayerNormParams& p) {
+  return 2 * p.rows * p.features * static_cast<int64_t>(sizeof(T)) >= kStreamedFrom;
+}
+
+template <class T, bool kStream>
+void forward_of(const LayerNormParams& p, const Operand* operands) {
+  const bool gamma = operands[1].present, beta = operands[2].present;
+  if (gamma && beta) return forward_rows<T, true, true, kStream>(p, operands);
+  if (gamma) return forward_rows<T, true, false, kStream>(p, operands);
+  if (beta) return forward_rows<T, false, true, kStream>(p, operands);
+  forward_rows<T, false, false, kStream>(p, operands);
 }
 
 template <class T>
 void forward(const LayerNormParams& p, const Operand* operands) {
-  const bool gamma = operands[1].present, beta = operands[2].present;
-  if (gamma && beta) return forward_rows<T, true, true>(p, operands);
-  if (gamma) return forward_rows<T, true, false>(p, operands);
-  if (beta) return forward_rows<T, false, true>(p, operands);
-  forward_rows<T, false, false>(p, operands);
+  is_streamed<T>(p) ? forward_of<T, true>(p, operands) : forward_of<T, false>(p, operands);
 }
 
 // One row of dx, and its share of dgamma and dbeta:
 //   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy gamma,  xhat = (x - mean) rstd
-template <class T, bool kGamma>
+template <class T, bool kGamma, bool kStream>
 void backward_row(const T* dy, const T* x, const T* gamma, T mean, T rstd, int64_t n, T* dx,
                   T* dgamma, T* dbeta) {
   using V = simd::Vec<T>;
@@ -107,12 +126,12 @@ void backward_row(const T* dy, const T* x, const T* gamma, T mean, T rstd, int64
   }
   const V shift = simd::broadcast(static_cast<T>(plain / static_cast<double>(n)));
   const V slope = simd::broadcast(static_cast<T>(scaled / static_cast<double>(n)));
-  for (int64_t i = 0; i < n; i += L) {
-    V g = load_some(dy, i, n);
-    if constexpr (kGamma) g = g * load_some(gamma, i, n);
-    const V hat = (load_some(x, i, n) - center) * scale;
-    store_some(dx, i, n, (g - shift - hat * slope) * scale);
-  }
+  store_row<kStream>(dx, n, [&](int64_t i, auto load) __attribute__((always_inline)) {
+    V g = load(dy + i);
+    if constexpr (kGamma) g = g * load(gamma + i);
+    const V hat = (load(x + i) - center) * scale;
+    return (g - shift - hat * slope) * scale;
+  });
 }
 
 template <class T>
@@ -124,23 +143,33 @@ void backward(const LayerNormParams& p, const Operand* operands) {
   const int64_t part_rows = wanted > kRowsAdded ? wanted / kRowsAdded * kRowsAdded : kRowsAdded;
   const int64_t parts = (p.rows + part_rows - 1) / part_rows;
   Scratch<double> totals(parts * 2 * n);
+  const bool stream = is_streamed<T>(p);
+  const auto one = stream  ? gamma ? &backward_row<T, true, true> : &backward_row<T, false, true>
+                   : gamma ? &backward_row<T, true, false>
+                           : &backward_row<T, false, false>;
+  // Both sums begin with a line: vectors that cross lines are stored twice.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t second = (n + kLine - 1) / kLine * kLine;
   parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
-    Scratch<T> added(2 * n);
+    Scratch<T> added(second + n);
     for (int64_t part = begin; part < end; part++) {
       double* total = totals.get() + part * 2 * n;
       for (int64_t i = 0; i < 2 * n; i++) total[i] = 0;
       const int64_t stop = (part + 1) * part_rows < p.rows ? (part + 1) * part_rows : p.rows;
       for (int64_t block = part * part_rows; block < stop; block += kRowsAdded) {
-        for (int64_t i = 0; i < 2 * n; i++) added[i] = 0;
+        for (int64_t i = 0; i < second + n; i++) added[i] = 0;
         for (int64_t row = block; row < stop && row < block + kRowsAdded; row++) {
           const int64_t at = row * n;
-          const auto one = gamma ? &backward_row<T, true> : &backward_row<T, false>;
           one(dy + at, x + at, gamma, mean[row], rstd[row], n, dx + at, added.get(),
-              added.get() + n);
+              added.get() + second);
         }
-        for (int64_t i = 0; i < 2 * n; i++) total[i] += static_cast<double>(added[i]);
+        for (int64_t i = 0; i < n; i++) {
+          total[i] += static_cast<double>(added[i]);
+          total[n + i] += static_cast<double>(added[second + i]);
+        }
       }
     }
+    if (stream) finish_streaming();
   });
   for (int64_t i = 0; i < n; i++) {
     double gamma_sum = 0, beta_sum = 0;

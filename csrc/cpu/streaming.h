@@ -42,6 +42,15 @@ WEFT_INLINE bool is_vector_aligned(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % simd::kVectorBytes == 0;
 }
 
+// Elements of a row of n before its first aligned vector; n if it has none.
+template <class T>
+WEFT_INLINE int64_t elements_before_alignment(const T* p, int64_t n) {
+  constexpr uintptr_t kBytes = simd::kVectorBytes;
+  const uintptr_t past = reinterpret_cast<uintptr_t>(p) % kBytes;
+  const int64_t before = past == 0 ? 0 : static_cast<int64_t>((kBytes - past) / sizeof(T));
+  return before < n ? before : n;
+}
+
 template <bool kStream, class T>
 WEFT_INLINE void store_or_stream(T* p, simd::Vec<T> v) {
   if constexpr (kStream)
