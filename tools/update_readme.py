@@ -1,7 +1,7 @@
-"""Write the speed table of README.md from benchmarks/results/cpu.json: wins and losses alike.
+"""Write the speed tables of README.md from benchmarks/results: wins and losses alike.
 
-Run `python -m weft.bench --threads 1 2 --output benchmarks/results/cpu.json` on a quiet machine
-first.
+On a quiet machine run `python -m weft.bench --threads 1 2 --output benchmarks/results/cpu.json`
+first, and what tools/publish_speed.py says.
 
 Usage: python tools/update_readme.py
 """
@@ -13,10 +13,11 @@ import statistics
 import sys
 from typing import Any
 
+from publish_speed import training_table
+
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
-RESULTS = ROOT / "benchmarks" / "results" / "cpu.json"
-BEGIN, END = "<!-- speed: written by tools/update_readme.py -->\n", "<!-- end of speed -->\n"
+RESULTS = ROOT / "benchmarks" / "results"
 
 # What readers ask for first, whatever the numbers say; these with one thread.
 CHOSEN = (
@@ -92,14 +93,25 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def updated() -> str:
-    """README.md with the table of the results."""
-    text = README.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, found, after = rest.partition(END)
+def with_table(text: str, name: str, content: str) -> str:
+    """`text` with something new between the marks of `name`."""
+    begin, end = (
+        f"<!-- {name}: written by tools/update_readme.py -->\n",
+        f"<!-- end of {name} -->\n",
+    )
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
     if not found:
-        raise SystemExit(f"README.md lacks the marks {BEGIN.strip()!r} and {END.strip()!r}")
-    return before + BEGIN + table(json.loads(RESULTS.read_text())) + END + after
+        raise SystemExit(f"README.md lacks the marks {begin.strip()!r} and {end.strip()!r}")
+    return before + begin + content + end + after
+
+
+def updated() -> str:
+    """README.md with the tables of the results."""
+    text = README.read_text()
+    text = with_table(text, "speed", table(json.loads((RESULTS / "cpu.json").read_text())))
+    steps = training_table(json.loads((RESULTS / "speed.json").read_text()))
+    return with_table(text, "steps", steps)
 
 
 def main() -> int:
