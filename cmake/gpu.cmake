@@ -109,7 +109,7 @@ set(hopper_sources)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;80-virtual")
   set(hopper_sources ${gpu_sources})
-  list(FILTER hopper_sources INCLUDE REGEX "/(matmul_wgmma|selftest_wgmma|selftest_tma)\\.cu$")
+  list(FILTER hopper_sources INCLUDE REGEX "/(conv2d_wgmma|conv2d_wgmma_weight|matmul_wgmma|selftest_wgmma|selftest_tma)\\.cu$")
 endif()
 enable_language(CUDA)
 # It was created before the language was there, and CMake wants to know for the link.

@@ -199,6 +199,25 @@ def test_convolutions_of_halves_on_tensor_cores(variant, channels, dtype, groups
         assert counts.of(kernel, memory="shared")
 
 
+@pytest.mark.parametrize(
+    "variant, filters", [("wgmma_128x128", 128), ("wgmma_128x256", 256), ("automatic", 128)]
+)
+def test_convolutions_by_warpgroups(variant, filters):
+    x, w, dy = (
+        on_sim(*shape, dtype="bfloat16")
+        for shape in ((4, 8, 8, 128), (1, 2, 128, filters), (4, 8, 8, filters))
+    )
+    with weft.kernels.conv2d.use(variant):
+        counts = counts_of(forward_and_backward(x, w, dy))
+    for kernel in ("correlate_wgmma_kernel", "weight_gradient_wgmma_kernel"):
+        # As for products of matrices: no thread reads global memory.
+        assert not counts.of(kernel, memory="global", operation="load")
+        assert counts.of(kernel, memory="global", operation="store")
+        assert counts.of(kernel, memory="shared")
+        require_coalesced(counts, kernel)
+        require_conflict_free(counts, kernel)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_depthwise_convolutions(dtype):
     channels = 256 if dtype == "float16" else 128

@@ -107,6 +107,7 @@ TENSOR_CORE_SHAPES = {
 }
 # What factors are rounded to; bfloat16 as a precision is float32 in memory.
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "tf32": 2.0**-10, "float32": 2.0**-23}
+EPS["tf32, cut"] = 2.0**-9  # as wgmma does it to what the simulated copy engine has not rounded
 
 
 @pytest.fixture
@@ -122,8 +123,11 @@ def precision():
     weft.set_matmul_precision("float32")
 
 
-def rounded_convolutions(shape, dtype, device, relu=True):
-    """Forward and both gradients, what they should be, and the sums of their terms' magnitudes."""
+def rounded_convolutions(shape, dtype, device, relu=True, of_weights=None):
+    """Forward and both gradients, what they should be, and the sums of their terms' magnitudes.
+
+    `of_weights` is the variant for the gradient of the weights, if it is not that of the others.
+    """
     x_shape, window, filters, *options = shape
     w_shape = (*window, x_shape[3] // options[-1], filters)
     there = [values(s, "float32", device, True) for s in (x_shape, w_shape, (filters,))]
@@ -131,7 +135,8 @@ def rounded_convolutions(shape, dtype, device, relu=True):
     y = _C.conv2d(x, w, bias, *options, relu)
     dy = _C.cast(values(tuple(y.shape), "float32", device, True), dtype)
     dx = _C.conv2d_backward_input(dy, w, x_shape, *options)
-    dw = _C.conv2d_backward_weight(x, dy, w_shape, *options)
+    with kernels.conv2d.use(of_weights or _C.conv2d_variant()):
+        dw = _C.conv2d_backward_weight(x, dy, w_shape, *options)
     assert {str(t.dtype) for t in (y, dx, dw)} == {dtype}
     results = [weft.Tensor(_C.cast(t, "float64")).numpy() for t in (y, dx, dw)]
 
@@ -152,11 +157,12 @@ def rounded_convolutions(shape, dtype, device, relu=True):
     return results, *both
 
 
-def check_rounded(shape, dtype, device, factor=None):
+def check_rounded(shape, dtype, device, factor=None, of_weights=None):
     """The error is that of rounding the factors, of float32 sums, and of rounding the result."""
     (n, h, w, channels), window, filters, *_ = shape
     terms = max(n * h * w, window[0] * window[1] * max(channels, filters))
-    for mine, exact, scale in zip(*rounded_convolutions(shape, dtype, device), strict=True):
+    results = rounded_convolutions(shape, dtype, device, of_weights=of_weights)
+    for mine, exact, scale in zip(*results, strict=True):
         assert mine.shape == exact.shape
         allowed = (terms + 2) * EPS["float32"] * scale + 0.51 * EPS[dtype] * np.abs(exact)
         if factor is not None:
@@ -185,6 +191,82 @@ def test_tensor_cores_round_factors_and_results_alone(name, dtype, variant, gpu,
             check_rounded(TENSOR_CORE_SHAPES[name], "float32", gpu, "tf32")
         else:
             check_rounded(TENSOR_CORE_SHAPES[name], dtype, gpu)
+
+
+# What boxes distinguish: how they cover pixels and channels, and from where on they step.
+BOXES = {
+    "full boxes": ((2, 8, 8, 64), (3, 3), 128, (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    "edges on all sides": ((3, 9, 11, 24), (3, 2), 40, (1, 1), (1, 2, 1, 0), (1, 1), 1),
+    "stride 2": ((2, 13, 15, 72), (3, 3), 16, (2, 2), (1, 1, 1, 1), (1, 1), 1),
+    "unlike strides, dilated": ((1, 17, 14, 16), (5, 4), 24, (3, 2), (2, 2, 1, 3), (2, 1), 1),
+    "steps wider than the window": ((1, 9, 9, 16), (2, 2), 16, (4, 3), (0, 0, 0, 0), (1, 1), 1),
+    "k split": ((1, 3, 5, 1032), (1, 1), 24, (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "pixels split": ((17, 9, 8, 16), (1, 1), 16, (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "more images than pixels": ((70, 2, 3, 16), (2, 3), 16, (1, 1), (1, 0, 1, 1), (1, 1), 1),
+    "several tiles": ((3, 7, 13, 24), (2, 2), 264, (1, 1), (0, 1, 0, 1), (1, 1), 1),
+}
+
+
+@pytest.mark.parametrize(
+    "name, variant",
+    [(name, "wgmma_128x128") for name in BOXES]
+    + [(name, "wgmma_128x256") for name in ("stride 2", "k split", "several tiles")],
+)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "tf32"])
+def test_boxes_of_images_for_warpgroups(name, dtype, variant, gpu, precision):
+    with kernels.conv2d.use(variant):
+        if dtype == "tf32":
+            precision("tf32")
+            check_rounded(BOXES[name], "float32", gpu, "tf32, cut", "mma_64x64")
+        else:
+            check_rounded(BOXES[name], dtype, gpu)
+
+
+def test_boxes_with_results_of_another_type(gpu, precision):
+    precision("bfloat16")
+    for name in ("edges on all sides", "k split", "pixels split"):
+        with kernels.conv2d.use("wgmma_128x128"):
+            check_rounded(BOXES[name], "float32", gpu, "bfloat16")
+
+
+def test_infinities_beyond_a_window_stay_there(gpu):
+    x = np.ones((3, 7, 9, 16), "float32")
+    x[:, -1], x[:, :, 0, 3] = np.inf, np.nan
+    images, w = weft.tensor(x).astype("bfloat16"), weft.ones((3, 3, 16, 8), dtype="bfloat16")
+    images.requires_grad = w.requires_grad = True
+    finite = []
+    for variant in ("simt", "wgmma_128x128"):
+        with kernels.conv2d.use(variant):
+            y = weft.ops.conv2d(images, w)
+            found = y, *weft.grad([y], [images, w], [weft.ones(y.shape, dtype="bfloat16")])
+        finite.append([np.isfinite(t.astype("float32").numpy()) for t in found])
+    for expected, mine in zip(*finite, strict=True):
+        assert np.array_equal(mine, expected)
+    assert 0 < finite[1][2].mean() < 1
+
+
+def test_what_boxes_refuse(gpu, precision):
+    def convolve(channels=16, filters=16, strides=1, groups=1, dtype="float16"):
+        x = weft.ones((1, 12, 12, channels), dtype=dtype)
+        w = weft.ones((2, 2, channels // groups, filters), dtype=dtype)
+        x.requires_grad = w.requires_grad = True
+        return weft.ops.conv2d(x, w, strides=strides, groups=groups)
+
+    with kernels.conv2d.use("wgmma_128x128"):
+        for match, options in {
+            "it has no groups": {"groups": 2},
+            "multiples of 16 bytes": {"channels": 12},
+            "rows of weights that begin at multiples": {"filters": 20},
+            "at most 8 pixels": {"strides": 9},
+            "no kernel for float64": {"dtype": "float64"},
+            "set_matmul_precision": {"dtype": "float32"},
+        }.items():
+            with pytest.raises(ValueError, match=match):
+                convolve(**options)
+        precision("tf32")
+        y = convolve(dtype="float32")
+        with pytest.raises(ValueError, match="sums over pixels"):
+            y.backward(weft.ones(y.shape))
 
 
 @pytest.mark.parametrize("name", ["groups", "groups, scalar", "depthwise", "one channel"])

@@ -50,6 +50,8 @@ bool on_tensor_cores(const Conv2dParams& p, DType dtype) {
   return (is_half(dtype) || rounded) && !p.is_depthwise();
 }
 
+bool is_wgmma(Conv2dVariant variant) { return variant >= Conv2dVariant::wgmma_128x128; }
+
 // How rows of so many channels are aligned.
 int alignment_of(const Operand& x, int64_t channels) {
   return row_alignment(x.data, channels * static_cast<int64_t>(itemsize(x.dtype)));
@@ -57,9 +59,13 @@ int alignment_of(const Operand& x, int64_t channels) {
 
 // ---- forward and backward input -----------------------------------------------------------------
 
-void correlate(const Conv2dParams& p, const CorrelationProblem& problem, const Correlation& g) {
-  if (on_tensor_cores(p, problem.dtype)) return correlate_mma(problem, g);
-  correlate_simt(problem, g);
+void correlate(const Conv2dParams& p, CorrelationProblem problem, const Correlation& g) {
+  if (!on_tensor_cores(p, problem.dtype)) return correlate_simt(problem, g);
+  const char* const why = why_not_wgmma(problem, g);
+  if (is_wgmma(p.variant) && why != nullptr) refuse(p, why);
+  if (p.variant == Conv2dVariant::automatic && why == nullptr)
+    problem.variant = fastest_variant(problem, g);
+  return is_wgmma(problem.variant) ? correlate_wgmma(problem, g) : correlate_mma(problem, g);
 }
 
 // What forward and backward input have in common: channels of a group, and a launch of one phase.
@@ -107,7 +113,7 @@ void forward_tiles(const Conv2dParams& p, const Operand* operands) {
   g.columns[0] = {0, -w.pad, w.taps, 0, divisor(w.taps), WideDivisor(w.count)};
   g.weights.outer_stride = 1;
   g.weights.k_stride = p.K;
-  correlate(p, {x.dtype, p.variant, false, p.N * p.P * p.Q, p.groups}, g);
+  correlate(p, {x.dtype, p.variant, false, p.N * p.P * p.Q, p.groups, p.R * p.S}, g);
 }
 
 // Along one axis, the coordinates h of dx with (h + pad) % stride == phase. With
@@ -151,12 +157,6 @@ int take_phases(const Phases& phases, int& phase, CorrelationAxis* taken) {
   return count;
 }
 
-int64_t most_outputs(const CorrelationAxis* axes, int count) {
-  int64_t most = 0;
-  for (int i = 0; i < count; i++) most = std::max(most, axes[i].count.value);
-  return most;
-}
-
 void backward_input_tiles(const Conv2dParams& p, const Operand* operands) {
   const Operand &dy = operands[0], &weights = operands[1], &dx = operands[2];
   const int64_t tap = p.group_inputs() * p.K;
@@ -182,7 +182,7 @@ void backward_input_tiles(const Conv2dParams& p, const Operand* operands) {
       if (g.column_phases == 0) continue;
       const int64_t pixels =
           p.N * most_outputs(g.rows, g.row_phases) * most_outputs(g.columns, g.column_phases);
-      correlate(p, {dy.dtype, p.variant, true, pixels, p.groups}, g);
+      correlate(p, {dy.dtype, p.variant, true, pixels, p.groups, p.R * p.S}, g);
     }
   }
 }
@@ -207,8 +207,13 @@ void backward_weight_tiles(const Conv2dParams& p, const Operand* operands) {
   g.x_alignment = alignment_of(x, p.group_inputs());
   g.out_alignment = alignment_of(dw, p.group_outputs());
   g.dy = {dy.data, 1, p.K, alignment_of(dy, p.group_outputs())};
-  if (on_tensor_cores(p, x.dtype)) return weight_gradient_mma(x.dtype, p.variant, g, p.groups);
-  weight_gradient_simt(x.dtype, g, p.groups);
+  if (!on_tensor_cores(p, x.dtype)) return weight_gradient_simt(x.dtype, g, p.groups);
+  const char* const why = why_not_wgmma(x.dtype, g, p.groups);
+  if (is_wgmma(p.variant) && why != nullptr) refuse(p, why);
+  Conv2dVariant variant = p.variant;
+  if (variant == Conv2dVariant::automatic && why == nullptr) variant = fastest_variant(g);
+  if (is_wgmma(variant)) return weight_gradient_wgmma(x.dtype, variant, g);
+  weight_gradient_mma(x.dtype, variant, g, p.groups);
 }
 
 // ---- entries ------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 // conv2d_launch.h       their grids
 // conv2d_gemm.h         window loaders for the tiles of gemm_simt.h; conv2d_simt.cu starts them
 // conv2d_mma.h          window loaders for those of gemm_mma.h, on tensor cores; conv2d_mma.cu
+// conv2d_wgmma.h        boxes of images for the ring of gemm_wgmma.h; conv2d_wgmma.cu, and
+//                       conv2d_wgmma_weight.cu for the gradient of the weights; conv2d_boxes.h
 // conv2d_depthwise.h    groups of one channel, without tiles
 // conv2d_partial.h      adding up what blocks that share a result have summed
 #pragma once

@@ -145,22 +145,29 @@ void correlate_tile(const CorrelationProblem& p, const Correlation& g) {
 
 // The large tile computes twice as much for what it reads, but there are four times fewer of it:
 // it is taken where two for each processor of the largest GPUs are left, and no half would idle.
+bool takes_large_tile(const CorrelationProblem& p, const Correlation& g) {
+  constexpr int64_t kFilled = 264;
+  if (p.variant != Conv2dVariant::automatic) return p.variant == Conv2dVariant::mma_128x128;
+  return g.outputs > 64 && p.tiles(g, 128, 128) >= kFilled;
+}
+
 template <class T>
 void correlate(const CorrelationProblem& p, const Correlation& g) {
-  constexpr int64_t kFilled = 264;
-  const bool large = p.variant == Conv2dVariant::automatic
-                         ? g.outputs > 64 && p.tiles(g, 128, 128) >= kFilled
-                         : p.variant == Conv2dVariant::mma_128x128;
-  if (large) return correlate_tile<T, 128, 2>(p, g);
+  if (takes_large_tile(p, g)) return correlate_tile<T, 128, 2>(p, g);
   correlate_tile<T, 64, 4>(p, g);
 }
+
+// Blocks that share the pixels: two for each place on the largest GPUs.
+template <int kTile>
+constexpr int64_t kWantedOf = kManyBlocks * (kTile == 64 ? 4 : 2) / 4;
+
+bool takes_large_tile(const WeightGradient& g) { return g.m >= 128 && g.n > 64; }
 
 template <class T, int kTile, int kBlocksPerSm>
 void sum_gradient_tile(const WeightGradient& g, int64_t groups) {
   using Shape = MmaShape<T, kTile, Contiguous::outer, Contiguous::outer>;
   using Stored = typename Shape::TileA::Stored;
-  // Two blocks for each place on the largest GPUs.
-  constexpr int64_t kWanted = kManyBlocks * kBlocksPerSm / 4;
+  constexpr int64_t kWanted = kWantedOf<kTile>;
   if (g.out_is_sum)
     launch_weight_gradient<float, float>(weight_gradient_mma_kernel<Shape, kBlocksPerSm>,
                                          tile_of<Shape>(), g, groups, kWanted);
@@ -171,13 +178,37 @@ void sum_gradient_tile(const WeightGradient& g, int64_t groups) {
 
 template <class T>
 void sum_gradient(Conv2dVariant variant, const WeightGradient& g, int64_t groups) {
-  const bool large = variant == Conv2dVariant::automatic ? g.m >= 128 && g.n > 64
+  const bool large = variant == Conv2dVariant::automatic ? takes_large_tile(g)
                                                          : variant == Conv2dVariant::mma_128x128;
   if (large) return sum_gradient_tile<T, 128, 2>(g, groups);
   sum_gradient_tile<T, 64, 4>(g, groups);
 }
 
 }  // namespace
+
+// Multiply-adds per cycle as in matmul.cu.
+constexpr double kSpeedOfLarge = 1100, kSpeedOfSmall = 600;
+
+double cycles_of_mma(const CorrelationProblem& p, const Correlation& g) {
+  const bool large = takes_large_tile(p, g);
+  const int side = large ? 128 : 64, depth = kStepBytes / static_cast<int>(itemsize(p.dtype));
+  Correlation split = g;
+  const int64_t tiles = p.tiles(g, side, side), k = most_taps(g) * g.inputs;
+  const int parts = split_correlation(split, tiles, depth);
+  return tile_cycles(tiles * parts, side * side,
+                     ceil_div(std::min<int64_t>(k, split.k_per_part), depth),
+                     large ? kSpeedOfLarge : kSpeedOfSmall);
+}
+
+double cycles_of_mma(const WeightGradient& g) {
+  const bool large = takes_large_tile(g);
+  const int side = large ? 128 : 64;
+  const int64_t tiles = ceil_div(g.m, side) * ceil_div(g.n, side);
+  const int64_t parts =
+      parts_of(g.pixels, tiles, kLeastPixels, large ? kWantedOf<128> : kWantedOf<64>);
+  return tile_cycles(tiles * parts, side * side, ceil_div(ceil_div(g.pixels, parts), 64),
+                     large ? kSpeedOfLarge : kSpeedOfSmall);
+}
 
 void correlate_mma(const CorrelationProblem& p, const Correlation& g) {
   switch (p.dtype) {

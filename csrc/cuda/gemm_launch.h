@@ -89,7 +89,9 @@ void matmul_simt(const GemmProblem& p, MatmulVariant variant, const GemmSplit& s
 void matmul_simt_integers(const GemmProblem& p);
 void matmul_mma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
 void matmul_wgmma(const GemmProblem& p, MatmulVariant variant, const GemmSplit& split);
-// Why this product cannot be computed by wgmma on the current device; null if it can.
+// Why the current device cannot compute by wgmma; null if it can.
+const char* why_no_wgmma();
+// Why it cannot compute this product so; null if it can.
 const char* why_not_wgmma(const GemmProblem& p);
 // Bytes that `matmul_wgmma` moves before it multiplies, to bring factors into its layout.
 double bytes_before_wgmma(const GemmProblem& p);

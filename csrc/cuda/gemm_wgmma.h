@@ -228,13 +228,13 @@ __device__ __forceinline__ void wgmma_main_loop(WgmmaRing<Shape>& ring, int k_be
 // A warp's 16 rows. The fragments of wgmma give a lane pairs of columns; through shared memory, 32
 // columns at a time, lanes get 4 neighbours and 8 of them a row, so that whole sectors are written.
 // Rows there are permuted as TMA would do it, by units of 16 bytes, against bank conflicts.
-template <class Shape, class C>
-__device__ __forceinline__ void wgmma_store(const Epilogue<C, float>& epilogue, int row, int column,
-                                            const float (&sums)[Shape::kSums],
+// `row_of(row)` is the address of a row's column 0 in memory, null where there is no such row.
+template <class Shape, class C, class RowOf>
+__device__ __forceinline__ void wgmma_store(const Epilogue<C, float>& epilogue, const RowOf& row_of,
+                                            int column, const float (&sums)[Shape::kSums],
                                             unsigned char* writing) {
   constexpr int kColumns = Shape::kWriteColumns, kRowBytes = kColumns * 4;
   const int lane = static_cast<int>(threadIdx.x) % gpu::kWarp;
-  if (row >= epilogue.m) return;
   UNROLL for (int first = 0; first < Shape::kTileN; first += kColumns) {
     if (column + first >= epilogue.n) return;
     UNROLL for (int j = 0; j < kColumns / 8; j++) {
@@ -250,10 +250,19 @@ __device__ __forceinline__ void wgmma_store(const Epilogue<C, float>& epilogue, 
       const int unit = lane % 8 ^ r % 4 * 2;
       const auto four =
           gpu::load_vec<gpu::Vector<float, 4>>(writing + r * kRowBytes + unit * kUnit);
-      epilogue.store(row + r, column + first + lane % 8 * 4, four.values);
+      if (C* const to = row_of(r); to != nullptr)
+        epilogue.store_row(to, column + first + lane % 8 * 4, four.values);
     }
     __syncwarp();
   }
+}
+
+template <class Shape, class C>
+__device__ __forceinline__ void wgmma_store_matrix(const Epilogue<C, float>& epilogue, int row,
+                                                   int column, const float (&sums)[Shape::kSums],
+                                                   unsigned char* writing) {
+  if (row < epilogue.m)
+    wgmma_store<Shape>(epilogue, MatrixRows<C>{epilogue, row}, column, sums, writing);
 }
 
 // A warpgroup: half of every tile of the block.
@@ -274,12 +283,37 @@ __device__ __forceinline__ void wgmma_consume(const WgmmaArguments& w, WgmmaRing
     w.gemm.batch.offsets(w.gemm.first_product + part.product, at);
     const int row = part.origin.row + warp * 16, column = part.origin.column;
     if (!MmaElement<typename Shape::T>::kHalf || w.gemm.c_is_sum)
-      wgmma_store<Shape>(epilogue_of<float, float>(w.gemm, at[2], part.split), row, column, sums,
-                         writing);
+      wgmma_store_matrix<Shape>(epilogue_of<float, float>(w.gemm, at[2], part.split), row, column,
+                                sums, writing);
     else
-      wgmma_store<Shape>(epilogue_of<Stored, float>(w.gemm, at[2], part.split), row, column, sums,
-                         writing);
+      wgmma_store_matrix<Shape>(epilogue_of<Stored, float>(w.gemm, at[2], part.split), row, column,
+                                sums, writing);
   }
 }
+
+// A block: labour.produce(ring) by one thread, labour.consume(ring, shared) by the warpgroups that
+// multiply.
+template <class Labour>
+__device__ __forceinline__ void wgmma_block(const Labour& labour) {
+  using Shape = typename Labour::Shape;
+  DYN_SMEM(unsigned char, shared);
+  const WgmmaRing<Shape> ring(shared);
+  if (threadIdx.x == 0) ring.initialize();
+  __syncthreads();
+  if (threadIdx.x >= Shape::kProducer) {
+    if constexpr (Shape::kLarge) ptx::decrease_registers<Shape::kProducerRegisters>();
+    if (threadIdx.x == Shape::kProducer) labour.produce(ring);
+  } else {
+    if constexpr (Shape::kLarge) ptx::increase_registers<Shape::kConsumerRegisters>();
+    labour.consume(ring, shared);
+  }
+}
+
+template <class T>
+constexpr ptx::TensorMapType kMapType = ptx::TensorMapType::tf32;
+template <>
+constexpr ptx::TensorMapType kMapType<Float16> = ptx::TensorMapType::f16;
+template <>
+constexpr ptx::TensorMapType kMapType<BFloat16> = ptx::TensorMapType::bf16;
 
 }  // namespace weft::WEFT_GPU

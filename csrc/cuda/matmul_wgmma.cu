@@ -9,21 +9,25 @@
 namespace weft::WEFT_GPU {
 namespace {
 
+template <class Shape_>
+struct ProductLabour {
+  using Shape = Shape_;
+  const WgmmaArguments& w;
+
+  __device__ __forceinline__ void produce(const WgmmaRing<Shape>& ring) const {
+    wgmma_produce<Shape>(w, ring);
+  }
+  __device__ __forceinline__ void consume(const WgmmaRing<Shape>& ring,
+                                          unsigned char* shared) const {
+    wgmma_consume<Shape>(w, ring, shared);
+  }
+};
+
 template <class Shape>
 __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksPerSm)
     wgmma_kernel(const __grid_constant__ WgmmaArguments w) {
 #if !defined(__CUDA_ARCH__) || defined(WEFT_SM90A)
-  DYN_SMEM(unsigned char, shared);
-  const WgmmaRing<Shape> ring(shared);
-  if (threadIdx.x == 0) ring.initialize();
-  __syncthreads();
-  if (threadIdx.x >= Shape::kProducer) {
-    if constexpr (Shape::kLarge) ptx::decrease_registers<Shape::kProducerRegisters>();
-    if (threadIdx.x == Shape::kProducer) wgmma_produce<Shape>(w, ring);
-  } else {
-    if constexpr (Shape::kLarge) ptx::increase_registers<Shape::kConsumerRegisters>();
-    wgmma_consume<Shape>(w, ring, shared);
-  }
+  wgmma_block(ProductLabour<Shape>{w});
 #else
   __trap();  // why_not_wgmma lets nobody get here
 #endif
@@ -35,13 +39,6 @@ using WgmmaKernel = void (*)(WgmmaArguments);
 // --------------------------------------------------------------------------------
 
 constexpr int64_t kMaxMapStride = int64_t{1} << 40;  // bytes
-
-template <class T>
-constexpr ptx::TensorMapType kMapType = ptx::TensorMapType::tf32;
-template <>
-constexpr ptx::TensorMapType kMapType<Float16> = ptx::TensorMapType::f16;
-template <>
-constexpr ptx::TensorMapType kMapType<BFloat16> = ptx::TensorMapType::bf16;
 
 bool varies(const Loop& batch, int operand, int axis) {
   return batch.shape[axis] > 1 && batch.strides[operand][axis] != 0;
@@ -283,11 +280,16 @@ const char* why_not_matrix(const GemmMatrix& matrix, const GemmProblem& p, int64
 
 }  // namespace
 
-const char* why_not_wgmma(const GemmProblem& p) {
+const char* why_no_wgmma() {
   constexpr int kHopper = 90;
   if (device_traits().capability != kHopper)
     return "it needs a GPU of compute capability 9.0, and the device has another";
   if (!has_wgmma_code()) return "weft was built without code for sm_90a";
+  return nullptr;
+}
+
+const char* why_not_wgmma(const GemmProblem& p) {
+  if (const char* why = why_no_wgmma()) return why;
   if (p.k == 0) return nullptr;  // nothing is loaded
   if (const char* why = why_not_matrix(p.a, p, p.m, 0)) return why;
   return why_not_matrix(p.b, p, p.n, 1);

@@ -109,8 +109,23 @@ __global__ void load_and_store(const __grid_constant__ ptx::TensorMap from,
 struct TileCase {
   int rank;
   int extent[5];
-  int box[5];
+  int box[5];  // elements of the tile
   int corner[5];
+  int step[5] = {1, 1, 1, 1, 1};  // of what is loaded; stores are dense
+
+  // The element that number i of the tile is, or null where there is none.
+  template <class T>
+  T* find(std::vector<T>& tensor, size_t i, const int (&steps)[5]) const {
+    size_t at = 0, stride = 1;
+    for (int d = 0; d < rank; d++) {
+      const int x = corner[d] + static_cast<int>(i % static_cast<size_t>(box[d])) * steps[d];
+      i /= static_cast<size_t>(box[d]);
+      if (x < 0 || x >= extent[d]) return nullptr;
+      at += static_cast<size_t>(x) * stride;
+      stride *= static_cast<size_t>(extent[d]);
+    }
+    return &tensor[at];
+  }
 };
 
 // The position in shared memory of a 16-bit element, with 16-byte units mixed as the manual says.
@@ -129,18 +144,12 @@ double check_tile(const TileCase& c, ptx::Swizzle swizzle) {
   std::vector<uint16_t> in(elements);
   for (size_t i = 0; i < elements; i++) in[i] = static_cast<uint16_t>(i + 1);
   std::vector<uint16_t> expected_raw(box), expected_out(elements, 0xeeee);
+  constexpr int kDense[5] = {1, 1, 1, 1, 1};
   for (size_t i = 0; i < box; i++) {
-    size_t rest = i, at = 0, stride = 1;
-    bool inside = true;
-    for (int d = 0; d < c.rank; d++) {
-      const int x = c.corner[d] + static_cast<int>(rest % c.box[d]);
-      rest /= static_cast<size_t>(c.box[d]);
-      inside = inside && x >= 0 && x < c.extent[d];
-      at += static_cast<size_t>(x) * stride;
-      stride *= static_cast<size_t>(c.extent[d]);
-    }
-    expected_raw[swizzled(i * 2, static_cast<int>(swizzle)) / 2] = inside ? in[at] : 0;
-    if (inside) expected_out[at] = in[at];
+    const uint16_t* const from = c.find(in, i, c.step);
+    const uint16_t value = from != nullptr ? *from : 0;
+    expected_raw[swizzled(i * 2, static_cast<int>(swizzle)) / 2] = value;
+    if (uint16_t* const to = c.find(expected_out, i, kDense)) *to = value;
   }
   DeviceBuffer<uint16_t> source(in), target(std::vector<uint16_t>(elements, 0xeeee)), raw(box);
   ptx::TensorMapSpec spec{};
@@ -151,7 +160,8 @@ double check_tile(const TileCase& c, ptx::Swizzle swizzle) {
   Corner corner{};
   for (int d = 0; d < c.rank; d++) {
     spec.extent[d] = static_cast<uint64_t>(c.extent[d]);
-    spec.box[d] = static_cast<uint32_t>(c.box[d]);
+    spec.box[d] = static_cast<uint32_t>(c.box[d] * c.step[d]);
+    spec.step[d] = static_cast<uint32_t>(c.step[d]);
     corner.at[d] = c.corner[d];
     if (d > 0) spec.stride[d - 1] = stride;
     stride *= spec.extent[d];
@@ -159,6 +169,10 @@ double check_tile(const TileCase& c, ptx::Swizzle swizzle) {
   spec.base = source.data();
   const ptx::TensorMap from = ptx::encode_tensor_map(spec);
   spec.base = target.data();
+  for (int d = 0; d < c.rank; d++) {
+    spec.box[d] = static_cast<uint32_t>(c.box[d]);
+    spec.step[d] = 1;
+  }
   const ptx::TensorMap to = ptx::encode_tensor_map(spec);
   const int bytes = static_cast<int>(box * 2);
   gpu::launch(load_and_store, dim3(1), dim3(128), bytes, nullptr, from, to, c.rank, bytes, corner,
@@ -195,6 +209,31 @@ WEFT_SELFTEST(tma_dimensions, 90, 0) {
     wrong += check_tile({4, {64, 6, 5, 3}, {64, 3, 4, 2}, {0, 4, -2, 1}}, swizzle);
     wrong += check_tile({5, {32, 4, 5, 3, 4}, {32, 2, 3, 2, 2}, {8, -1, 3, 2, -1}}, swizzle);
   }
+  return wrong;
+}
+
+// What convolutions load: (channels, columns, rows, images) around the edges of an image, in
+// padding and in blocks of channels that are not full.
+WEFT_SELFTEST(tma_image_boxes, 90, 0) {
+  double wrong = 0;
+  const ptx::Swizzle swizzle = ptx::Swizzle::bytes128;
+  wrong += check_tile({4, {72, 9, 7, 3}, {64, 8, 4, 2}, {0, -1, -2, 2}}, swizzle);
+  wrong += check_tile({4, {72, 9, 7, 3}, {64, 4, 8, 2}, {64, 6, 3, 0}}, swizzle);
+  wrong += check_tile({4, {8, 3, 2, 40}, {64, 1, 1, 32}, {0, -1, 1, 16}}, swizzle);
+  wrong += check_tile({4, {64, 5, 5, 2}, {64, 8, 8, 1}, {0, 2, -9, 1}}, swizzle);  // all outside
+  return wrong;
+}
+
+// Strided windows: every second or third pixel from a corner on, which may lie outside, and whose
+// distance from the edge need not be a multiple of the step.
+WEFT_SELFTEST(tma_steps, 90, 0) {
+  double wrong = 0;
+  const ptx::Swizzle swizzle = ptx::Swizzle::bytes128;
+  wrong += check_tile({4, {64, 13, 9, 2}, {64, 4, 4, 2}, {0, -1, -1, 0}, {1, 2, 2, 1, 1}}, swizzle);
+  wrong += check_tile({4, {64, 13, 9, 2}, {64, 8, 2, 1}, {0, 3, -4, 1}, {1, 3, 5, 1, 1}}, swizzle);
+  wrong +=
+      check_tile({4, {72, 40, 3, 2}, {64, 32, 1, 1}, {8, -16, 2, 0}, {1, 8, 1, 1, 1}}, swizzle);
+  wrong += check_tile({2, {64, 50}, {32, 16}, {16, -3}, {1, 2, 1, 1, 1}}, ptx::Swizzle::bytes64);
   return wrong;
 }
 

@@ -35,6 +35,9 @@ struct TensorMapSpec {
   uint64_t stride[4];  // bytes, of dimensions 1 to rank - 1; multiples of 16
   uint32_t box[5];     // elements of a tile, at most 256 each; a row is at most the swizzle's width
   Swizzle swizzle;
+  // From element to element of the tile: 1 to 8, and 1 along dimension 0. A box that steps over
+  // elements counts those too: it is `step` times as long as its tile.
+  uint32_t step[5] = {1, 1, 1, 1, 1};
 };
 
 inline int tensor_map_element_bytes(TensorMapType type) {
@@ -51,7 +54,7 @@ inline int tensor_map_element_bytes(TensorMapType type) {
 // What the driver refuses, in words; both builds check it.
 inline void check_tensor_map(const TensorMapSpec& spec) {
   constexpr int kMaxRank = 5;
-  constexpr uint32_t kMaxBox = 256;
+  constexpr uint32_t kMaxBox = 256, kMaxStep = 8;
   const int bytes = tensor_map_element_bytes(spec.type);
   check(spec.rank >= 1 && spec.rank <= kMaxRank, "tensor map: rank ", spec.rank, " is not 1 to 5");
   check(reinterpret_cast<uintptr_t>(spec.base) % 16 == 0,
@@ -61,6 +64,9 @@ inline void check_tensor_map(const TensorMapSpec& spec) {
           spec.extent[d], " of dimension ", d);
     check(spec.box[d] >= 1 && spec.box[d] <= kMaxBox, "tensor map: box ", spec.box[d],
           " of dimension ", d, " is not 1 to 256");
+    const uint32_t most = d == 0 ? 1 : kMaxStep;
+    check(spec.step[d] >= 1 && spec.step[d] <= most, "tensor map: step ", spec.step[d],
+          " of dimension ", d, " is not 1 to ", most);
     if (d > 0)
       check(spec.stride[d - 1] % 16 == 0, "tensor map: stride ", spec.stride[d - 1],
             " of dimension ", d, " is not a multiple of 16 bytes");
@@ -96,14 +102,13 @@ inline TensorMap encode_tensor_map(const TensorMapSpec& spec) {
                                      : spec.swizzle == Swizzle::bytes32
                                          ? CU_TENSOR_MAP_SWIZZLE_32B
                                          : CU_TENSOR_MAP_SWIZZLE_NONE;
-  const cuuint32_t steps[5] = {1, 1, 1, 1, 1};
   cuuint64_t extent[5], stride[4];
   for (int d = 0; d < 5; d++) extent[d] = spec.extent[d];
   for (int d = 0; d < 4; d++) stride[d] = spec.stride[d];
   CUtensorMap map;
   const CUresult result =
       encode(&map, kTypes[static_cast<int>(spec.type)], static_cast<cuuint32_t>(spec.rank),
-             spec.base, extent, stride, spec.box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
+             spec.base, extent, stride, spec.box, spec.step, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
              CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS)
     fail(ErrorKind::runtime, "tensor map: the driver refused it with error ",
@@ -125,7 +130,8 @@ inline TensorMap encode_tensor_map(const TensorMapSpec& spec) {
   map.swizzle = static_cast<uint8_t>(spec.swizzle);
   for (int d = 0; d < spec.rank; d++) {
     map.extent[d] = static_cast<uint32_t>(spec.extent[d]);
-    map.box[d] = static_cast<uint16_t>(spec.box[d]);
+    map.step[d] = static_cast<uint8_t>(spec.step[d]);
+    map.box[d] = static_cast<uint16_t>((spec.box[d] + spec.step[d] - 1) / spec.step[d]);
     if (d > 0) map.stride[d - 1] = spec.stride[d - 1];
   }
   return map;

@@ -7,12 +7,17 @@
 namespace weft {
 namespace {
 
+constexpr const char* kHopper =
+    "compute capability 9.0; one group; channels and filters in multiples of 16 bytes; strides up "
+    "to 8; gradients of weights of float16 and bfloat16 alone";
 // In the order of Conv2dVariant.
 constexpr VariantInfo kConv2dVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
     {"simt", "float32, float64; halves are cast to float32", "none"},
     {"mma_64x64", kTensorCoreTypes, "compute capability 8.0", 80},
     {"mma_128x128", kTensorCoreTypes, "compute capability 8.0", 80},
+    {"wgmma_128x128", kTensorCoreTypes, kHopper, 90, 90},
+    {"wgmma_128x256", kTensorCoreTypes, kHopper, 90, 90},
 };
 
 constexpr const char* kConvPrecisions[] = {"default", "highest"};  // in the order of ConvPrecision

@@ -6,7 +6,14 @@
 
 namespace weft {
 
-enum class Conv2dVariant : int32_t { automatic, simt, mma_64x64, mma_128x128 };
+enum class Conv2dVariant : int32_t {
+  automatic,
+  simt,
+  mma_64x64,
+  mma_128x128,
+  wgmma_128x128,
+  wgmma_128x256
+};
 const char* name(Conv2dVariant variant);
 
 //   standard  float32 convolutions on the CPU may use Winograd's algorithm: an error up to 2e-5 of

@@ -27,7 +27,8 @@ void for_each_unit(const BulkCopy& copy, Visit visit) {
     unsigned char* source = map.base;
     bool row_inside = true;
     for (int d = 1; d < map.rank; d++) {
-      const int64_t at = copy.coordinates[d] + static_cast<int64_t>(rest % map.box[d]);
+      const int64_t at =
+          copy.coordinates[d] + static_cast<int64_t>(rest % map.box[d] * map.step[d]);
       rest /= map.box[d];
       row_inside = row_inside && at >= 0 && at < static_cast<int64_t>(map.extent[d]);
       source += at * static_cast<int64_t>(map.stride[d - 1]);
@@ -62,7 +63,7 @@ void for_each_global_run(const BulkCopy& copy, Visit visit) {
     unsigned char* at = map.base + begin * map.element_bytes;
     bool inside = true;
     for (int d = 1; d < map.rank; d++) {
-      const int64_t i = copy.coordinates[d] + static_cast<int64_t>(rest % map.box[d]);
+      const int64_t i = copy.coordinates[d] + static_cast<int64_t>(rest % map.box[d] * map.step[d]);
       rest /= map.box[d];
       inside = inside && i >= 0 && i < static_cast<int64_t>(map.extent[d]);
       at += i * static_cast<int64_t>(map.stride[d - 1]);

@@ -9,7 +9,8 @@ struct alignas(64) TensorMap {
   unsigned char* base;
   uint64_t stride[4];  // bytes, of dimensions 1..rank-1; dimension 0 is contiguous
   uint32_t extent[5];  // elements
-  uint16_t box[5];     // elements
+  uint16_t box[5];     // elements of the tile
+  uint8_t step[5];     // elements from one of them to the next
   uint8_t rank;
   uint8_t element_bytes;
   uint8_t swizzle;   // bytes: 0 (none), 32, 64, 128

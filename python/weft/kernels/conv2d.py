@@ -12,9 +12,9 @@ def variants(device: str | None = None) -> list[Variant]:
     """The kernels that compute convolutions, and their gradients, on GPUs.
 
     Names say how and with which tile: ``simt`` are the ordinary arithmetic units, ``mma`` the
-    tensor cores of compute capability 8.0 and newer; ``128x128`` are the pixels and filters that
-    one block computes. Tensor cores multiply float16 and bfloat16 as they are, and float32 where
-    `weft.set_matmul_precision` allows that.
+    tensor cores of compute capability 8.0 and newer, ``wgmma`` those of Hopper, fed by its copy
+    engine; ``128x128`` are the pixels and filters that one block computes. Tensor cores multiply
+    float16 and bfloat16 as they are, and float32 where `weft.set_matmul_precision` allows that.
 
     Args:
         device: A GPU: ``"cuda"``, ``"cuda:1"`` or ``"sim"``. None is the current device if that is
@@ -28,8 +28,10 @@ def variants(device: str | None = None) -> list[Variant]:
 
     Example:
         >>> import weft
-        >>> [v.name for v in weft.kernels.conv2d.variants()]
+        >>> [v.name for v in weft.kernels.conv2d.variants()][:4]
         ['automatic', 'simt', 'mma_64x64', 'mma_128x128']
+        >>> [v.name for v in weft.kernels.conv2d.variants("sim") if "wgmma" in v.name]
+        ['wgmma_128x128', 'wgmma_128x256']
     """
     return listed("conv2d", device)
 
