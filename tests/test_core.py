@@ -243,8 +243,47 @@ def test_regions_of_changing_size_never_mix_on_a_crowded_machine():
 
 
 def test_number_of_threads_is_checked():
-    with pytest.raises(ValueError, match="at least 1"):
-        weft.set_num_threads(0)
+    for number in (0, 4097):
+        with pytest.raises(ValueError, match=f"from 1 to 4096 threads, got {number}"):
+            weft.set_num_threads(number)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
+def test_work_goes_on_with_the_threads_that_the_system_gives():
+    # 600 stacks of 8 MiB do not fit into the limit: this once ended in std::terminate.
+    code = """
+import os, resource, warnings
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, 8 << 20))
+os.environ["WEFT_NUM_THREADS"] = "600"
+import weft
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    x = weft.ones((1000, 300))
+    first, second = float((x @ x.T).sum()), float((x @ x.T).sum())
+    few = weft.num_threads()
+    weft.set_num_threads(2)
+    third = float((x @ x.T).sum())
+assert first == second == third == 3e8 and 1 <= few < 600 and weft.num_threads() == 2
+assert [w.category for w in told] == [RuntimeWarning], told
+assert f"600 threads" in str(told[0].message) and f"goes on with {few}." in str(told[0].message)
+child = os.fork()
+if child == 0:
+    os._exit(0 if float((x @ x.T).sum()) == first else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("value", ["3abc", "0", "-2", "100000", "1e3"])
+def test_the_number_of_threads_in_the_environment_is_checked(value):
+    run = subprocess.run(
+        [sys.executable, "-c", "import weft; weft.num_threads()"],
+        env={**os.environ, "WEFT_NUM_THREADS": value}, capture_output=True, text=True,
+    )  # fmt: skip
+    words = f"WEFT_NUM_THREADS must be a whole number from 1 to 4096, got '{value}'"
+    assert run.returncode == 1 and words in run.stderr
 
 
 def test_several_python_threads_compute_at_once():

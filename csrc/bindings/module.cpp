@@ -1,8 +1,10 @@
 // The compiled module `weft._C`: exceptions, settings, and every op's own binding.
 #include "bindings/binding.h"
+#include "bindings/mismatch.h"
 #include "core/allocator.h"
 #include "core/device_allocator.h"
 #include "core/parallel.h"
+#include "core/warning.h"
 
 namespace py = pybind11;
 
@@ -58,6 +60,15 @@ void bind_errors(py::module_& m) {
   });
 }
 
+// As Python's RuntimeWarning. Where warnings are errors it is printed: a kernel that ran cannot
+// fail any more.
+void warn_in_python(const std::string& message) {
+  if (!Py_IsInitialized()) return;
+  const py::gil_scoped_acquire locked;
+  const py::error_scope kept;  // of an exception that is on its way
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, message.c_str(), 1) < 0) PyErr_WriteUnraisable(nullptr);
+}
+
 void bind_settings(py::module_& m) {
   m.def("set_num_threads", &set_num_threads, py::arg("n"),
         py::call_guard<py::gil_scoped_release>());
@@ -84,10 +95,12 @@ PYBIND11_MODULE(_C, m) {
        [](void* state) {
          if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
        }});
+  weft::warning_hook = &weft::warn_in_python;
   weft::bind_errors(m);
   weft::bind_settings(m);
   weft::bind_device(m);
   weft::bind_tensor(m);
   weft::bind_dlpack(m);
   weft::Binding::define_all(m);
+  weft::explain_mismatches(m);  // of all that are there by now
 }

@@ -27,13 +27,13 @@ Backend* find_backend(DeviceType type) { return slot(type); }
 Backend& backend_of(Device device) {
   Backend* backend = find_backend(device.type);
   if (backend == nullptr)
-    fail(ErrorKind::runtime, "device '", device, "' is not in this build of weft",
+    fail(ErrorKind::value, "device '", device, "' is not in this build of weft",
          device.type == DeviceType::cuda
              ? "; build it where nvcc is installed (WEFT_CUDA=ON), or use 'sim' or 'cpu'"
              : "");
   const int count = backend->device_count();
   if (count == 0)
-    fail(ErrorKind::runtime, "device '", device, "' cannot be used: ", backend->why_unavailable(),
+    fail(ErrorKind::value, "device '", device, "' cannot be used: ", backend->why_unavailable(),
          "; 'python -m weft doctor' explains what to do");
   check(device.index < count, "device '", device, "': there ", count == 1 ? "is " : "are ", count,
         count == 1 ? " such device" : " such devices", ", numbered from 0");

@@ -9,11 +9,13 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
+#include "core/warning.h"
 
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -28,6 +30,9 @@ namespace {
 // other within that time in a training step, and waking a sleeper costs 7 to 40 us
 // (research/cpu.md, section 8). A longer spin would burn a core that somebody else may need.
 constexpr int kSpins = 10'000;
+
+// More than any machine has; each is a stack and a place in the system's table.
+constexpr int kMaxThreads = 4096;
 
 // A chunk number that no region has: nothing can be claimed.
 constexpr uint64_t kClosed = 0xffffffff;
@@ -44,9 +49,17 @@ inline void pause_briefly() {
 // alike, so a worker that the system does not schedule never delays the caller: "caller helps".
 class Pool {
  public:
+  // With as many of `threads`, the caller among them, as the system gives.
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+    try {
+      workers_.reserve(static_cast<size_t>(threads) - 1);
+      for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+    } catch (const std::exception&) {
+      // A limit of threads or of address space: those that run already are enough to go on.
+    }
   }
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   ~Pool() {
     stop_.store(true, std::memory_order_release);
@@ -148,15 +161,28 @@ class Pool {
 
 int default_threads() {
   if (const char* text = std::getenv("WEFT_NUM_THREADS"); text && *text) {
-    const int n = std::atoi(text);
-    check(n >= 1, "WEFT_NUM_THREADS must be a whole number of at least 1, got '", text, "'");
-    return n;
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    check(*end == '\0' && n >= 1 && n <= kMaxThreads,
+          "WEFT_NUM_THREADS must be a whole number from 1 to ", kMaxThreads, ", got '", text, "'");
+    return static_cast<int>(n);
   }
 #if defined(__linux__)
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0)
+    return std::clamp(CPU_COUNT(&allowed), 1, kMaxThreads);
 #endif
-  return std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 0u + kMaxThreads));
+}
+
+// A pool of `threads`, or of half as many as the system gives: whoever takes the last thread (or
+// the last address space for stacks) leaves nothing for the tensors.
+Pool* start_pool(int threads) {
+  auto* pool = new Pool(threads);
+  if (pool->threads() == threads) return pool;
+  const int kept = std::max(1, pool->threads() / 2);
+  delete pool;
+  return new Pool(kept);
 }
 
 struct State {
@@ -190,7 +216,8 @@ int num_threads() {
 }
 
 void set_num_threads(int n) {
-  check(n >= 1, "set_num_threads: at least 1 thread is needed, got ", n);
+  check(n >= 1 && n <= kMaxThreads, "set_num_threads: n must be from 1 to ", kMaxThreads,
+        " threads, got ", n);
   State& s = state();
   std::lock_guard lock(s.region);
   if (n == s.threads) return;
@@ -205,13 +232,25 @@ void parallel_run(int64_t chunks, void (*body)(void*, int64_t), void* context) {
     for (int64_t chunk = 0; chunk < chunks; chunk++) body(context, chunk);
     return;
   }
-  std::lock_guard lock(s.region, std::adopt_lock);
-  if (s.pool == nullptr) s.pool = new Pool(s.threads);
-  struct Inside {
-    Inside() { inside_region = true; }
-    ~Inside() { inside_region = false; }
-  } inside;
-  s.pool->run(chunks, body, context);
+  std::unique_lock lock(s.region, std::adopt_lock);
+  const int wanted = s.threads;
+  if (s.pool == nullptr) {
+    s.pool = start_pool(wanted);
+    s.threads = s.pool->threads();
+  }
+  const int obtained = s.threads;
+  {
+    struct Inside {
+      Inside() { inside_region = true; }
+      ~Inside() { inside_region = false; }
+    } inside;
+    s.pool->run(chunks, body, context);
+  }
+  lock.unlock();  // the warning runs Python's code, which may compute
+  if (obtained < wanted)
+    warn("the system does not give " + std::to_string(wanted) + " threads (see `ulimit -u` and " +
+         "`ulimit -v`); weft goes on with " + std::to_string(obtained) +
+         ". WEFT_NUM_THREADS or weft.set_num_threads ask for fewer");
 }
 
 }  // namespace weft

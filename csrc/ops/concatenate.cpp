@@ -3,6 +3,7 @@
 #include "bindings/binding.h"
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/one_device.h"
 
 namespace weft {
 namespace {
@@ -39,6 +40,7 @@ Tensor concatenate(const std::vector<Tensor>& tensors, int64_t axis) {
     for (int d = 0; fits && d < first.ndim(); d++) fits = d == at || t.dim(d) == first.dim(d);
     check(fits, "concatenate: tensor 0 has shape ", first.shape(), " and tensor ", i, " has shape ",
           t.shape(), "; all sizes but that of axis ", at, " must be equal");
+    check_one_device("concatenate", "tensor 0", first, "another", t);
     shape[at] += t.dim(at);
   }
   const Tensor y = Tensor::empty(shape, promoted_dtype(tensors), first.device());
@@ -55,6 +57,7 @@ Tensor stack(const std::vector<Tensor>& tensors, int64_t axis) {
     const Tensor& t = tensors[i];
     check(t.shape() == first.shape(), "stack: tensor 0 has shape ", first.shape(), " and tensor ",
           i, " has shape ", t.shape(), "; all shapes must be equal");
+    check_one_device("stack", "tensor 0", first, "another", t);
     Shape shape = t.shape();
     Strides strides = t.strides();
     shape.insert(at, 1);

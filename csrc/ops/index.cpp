@@ -2,6 +2,7 @@
 
 #include "core/launch.h"
 #include "ops/cast.h"
+#include "ops/one_device.h"
 #include "ops/transfer.h"
 
 namespace weft {
@@ -50,6 +51,7 @@ void add_offsets(const Tensor& index, const Tensor& grid, const IndexOffsetsPara
   // Needs no look at the indices; and a GPU, which goes on with index 0, would have none to take.
   check_index(params.size > 0 || !is_gpu(offsets.device()),
               "an axis of size 0 has no elements, so no index is in range");
+  check_one_device("getitem", "x", offsets, "the indices", index);
   const bool wait = !is_gpu(offsets.device());
   const Tensor error = wait ? Tensor::empty({2}, DType::int64) : Tensor();
   launch(kernels::index_offsets, DType::int64, params, {0, bytes_of(index) + bytes_of(offsets)},
@@ -268,6 +270,7 @@ AxisIndex offsets_along_axis(const Tensor& x, const Tensor& indices, int64_t axi
   check(indices.ndim() == x.ndim(), op, ": the indices have shape ", indices.shape(),
         ", x has shape ", x.shape(), "; both need the same number of axes");
   check_type(is_integer(indices.dtype()), op, ": indices must be integers, got ", indices.dtype());
+  check_one_device(op, "x", x, "the indices", indices);
   Shape x_shape = x.shape(), index_shape = indices.shape();
   x_shape[at] = index_shape[at] = 1;
   Shape shape = broadcast_shapes(x_shape, index_shape, op);
@@ -378,6 +381,7 @@ Tensor take(const Tensor& x, const Tensor& indices, int64_t axis) {
 
 void setitem(const Tensor& x, const IndexKey& key, const Tensor& value) {
   require_writable(x);
+  check_one_device("setitem", "x", x, "the value", value);
   const IndexPlan plan = plan_index(x, key);
   const Tensor fitted = fit_value(value, plan.result_shape());
   if (plan.is_view()) return copy_into(fitted, plan.view);
@@ -393,6 +397,7 @@ void additem(const Tensor& x, const IndexKey& key, const Tensor& value) {
     additem(sum, key, value);
     return copy_into(sum, x);
   }
+  check_one_device("index_add", "x", x, "the value", value);
   IndexPlan plan = plan_index(x, key);
   if (plan.is_view()) {  // one index at the origin of the view
     plan.offsets = full({1}, 0, DType::int64, x.device());
@@ -421,6 +426,7 @@ void put_along_axis(const Tensor& x, const Tensor& indices, const Tensor& values
     put_along_axis(sum, indices, values, axis, true);
     return copy_into(sum, x);
   }
+  check_one_device("put_along_axis", "x", x, "the values", values);
   const AxisIndex at = offsets_along_axis(x, indices, axis, "put_along_axis");
   const Tensor fitted =
       contiguous(separate_value(broadcast_to(values, at.shape, "put_along_axis"), x));

@@ -6,6 +6,7 @@
 #include "core/launch.h"
 #include "core/suggest.h"
 #include "ops/cast.h"
+#include "ops/one_device.h"
 
 namespace weft {
 
@@ -42,6 +43,7 @@ PointwiseProblem make_problem(std::string_view name, const Tensor& y, const Tens
                               double number, LossReduction reduction) {
   check(y.shape() == x.shape(), name, ": the targets have shape ", y.shape(),
         " and the predictions ", x.shape(), "; they must be equal");
+  check_one_device(name, "the predictions", x, "the targets", y);
   check_type(is_floating(x.dtype()), name, ": the predictions must be floating-point, got ",
              x.dtype());
   check(reduction == LossReduction::elements || x.ndim() >= 1, name,

@@ -57,7 +57,7 @@ from weft.layers import Input, InputSpec, Layer
 from weft.models import Functional, Model, Sequential, estimate
 
 # isort: split
-from weft import cuda, memory, sim
+from weft import cuda, memory, signatures, sim
 
 mixed_precision = dtype_policies
 sim.check_environment()

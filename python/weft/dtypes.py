@@ -104,6 +104,38 @@ def _name_of(dtype: Any) -> str:
         return str(dtype).rpartition(".")[2]
 
 
+def limits(dtype: DType) -> tuple[int, int]:
+    """The least and the largest number of an integer dtype.
+
+    Example:
+        >>> from weft.dtypes import as_dtype, limits
+        >>> limits(as_dtype("uint8"))
+        (0, 255)
+    """
+    bits = 8 * dtype.itemsize
+    return (0, 2**bits - 1) if str(dtype)[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def check_fits(array: Any, dtype: DType) -> None:
+    """Refuse numbers that an integer dtype cannot hold, which a cast would wrap around.
+
+    Args:
+        array: A raw tensor of what the user wrote as numbers of Python.
+        dtype: What they are to become.
+
+    Raises:
+        ValueError: If one does not fit; the message names it.
+    """
+    if not dtype.is_integer or not array.size or array.device == "meta":
+        return
+    values = array.numpy()
+    low, high = limits(dtype)
+    if values.dtype.kind == "b" or (values.min() >= low and values.max() <= high):
+        return
+    wrong = values[~((values >= low) & (values <= high))].flat[0]
+    raise ValueError(f"{wrong} does not fit {dtype}, which holds integers from {low} to {high}")
+
+
 def result_type(*dtypes: Any) -> DType:
     """The dtype that holds the values of all `dtypes`, by NumPy's rules.
 

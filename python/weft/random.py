@@ -19,6 +19,7 @@ import numpy as np
 from weft import _C
 from weft.device import current_device
 from weft.dtypes import as_dtype
+from weft.errors import integer, integers, number
 from weft.programs.recording import beforehand
 from weft.tensor import Tensor, as_tensor
 
@@ -138,7 +139,7 @@ def seed(seed: int) -> None:
         >>> weft.random.rand(2).tolist() == a.tolist()
         True
     """
-    default_generator.seed(int(seed))
+    default_generator.seed(integer("seed", "seed", seed))
 
 
 def state_of(seed: Any, device: str | None = None) -> Any:
@@ -157,10 +158,6 @@ def state_of(seed: Any, device: str | None = None) -> Any:
     if isinstance(seed, (int, np.integer)):
         return _raw_state((int(seed), 0), device)
     raise TypeError(f"seed must be None, an integer or a Generator, got {type(seed).__name__}")
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    return tuple(int(n) for n in shape) if isinstance(shape, (tuple, list)) else (int(shape),)
 
 
 def uniform(
@@ -188,8 +185,9 @@ def uniform(
     kind = as_dtype(dtype or "float32")
     if kind.is_integer:
         return randint(shape, int(minval), int(maxval), kind, seed)
+    low, high = number("uniform", "minval", minval), number("uniform", "maxval", maxval)
     return Tensor(
-        _C.random_uniform(state_of(seed), _shape(shape), float(minval), float(maxval), kind)
+        _C.random_uniform(state_of(seed), integers("uniform", "shape", shape), low, high, kind)
     )
 
 
@@ -218,7 +216,10 @@ def normal(
     Follows keras.random.normal.
     """
     kind = as_dtype(dtype or "float32")
-    return Tensor(_C.random_normal(state_of(seed), _shape(shape), float(mean), float(stddev), kind))
+    mean, stddev = number("normal", "mean", mean), number("normal", "stddev", stddev)
+    return Tensor(
+        _C.random_normal(state_of(seed), integers("normal", "shape", shape), mean, stddev, kind)
+    )
 
 
 def truncated_normal(
@@ -237,8 +238,10 @@ def truncated_normal(
     Follows keras.random.truncated_normal.
     """
     kind = as_dtype(dtype or "float32")
+    op = "truncated_normal"
+    mean, stddev = number(op, "mean", mean), number(op, "stddev", stddev)
     return Tensor(
-        _C.random_truncated_normal(state_of(seed), _shape(shape), float(mean), float(stddev), kind)
+        _C.random_truncated_normal(state_of(seed), integers(op, "shape", shape), mean, stddev, kind)
     )
 
 
@@ -263,9 +266,9 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
 
     Follows keras.random.randint.
     """
-    return Tensor(
-        _C.random_integers(state_of(seed), _shape(shape), int(minval), int(maxval), as_dtype(dtype))
-    )
+    low, high = integer("randint", "minval", minval), integer("randint", "maxval", maxval)
+    sizes = integers("randint", "shape", shape)
+    return Tensor(_C.random_integers(state_of(seed), sizes, low, high, as_dtype(dtype)))
 
 
 def bernoulli(shape: Any, probability: float = 0.5, seed: Any = None) -> Tensor:
@@ -279,7 +282,10 @@ def bernoulli(shape: Any, probability: float = 0.5, seed: Any = None) -> Tensor:
         >>> weft.random.bernoulli((3,), 1.0).tolist()
         [True, True, True]
     """
-    return Tensor(_C.random_bernoulli(state_of(seed), _shape(shape), float(probability)))
+    probability = number("bernoulli", "probability", probability)
+    return Tensor(
+        _C.random_bernoulli(state_of(seed), integers("bernoulli", "shape", shape), probability)
+    )
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
@@ -295,7 +301,8 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
         (batch, num_samples).
 
     Raises:
-        ValueError: If the logits do not have two axes.
+        ValueError: If the logits do not have two axes, or hold NaN (on the CPU; a GPU is not made
+            to wait for the answer).
 
     Example:
         >>> import weft
@@ -305,8 +312,15 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     Follows keras.random.categorical.
     """
     raw = as_tensor(logits)._data
+    count = integer("categorical", "num_samples", num_samples)
+    if raw.device == "cpu" and raw.dtype.is_floating and not _C.is_recording():
+        missing = np.argwhere(np.isnan(raw.numpy()))
+        if len(missing):
+            raise ValueError(
+                f"categorical: the logits hold nan, the first at {missing[0].tolist()}"
+            )
     state = state_of(seed, raw.device)
-    return Tensor(_C.random_categorical(state, raw, int(num_samples), as_dtype(dtype)))
+    return Tensor(_C.random_categorical(state, raw, count, as_dtype(dtype)))
 
 
 def permutation(x: Any, axis: int = 0, seed: Any = None) -> Tensor:

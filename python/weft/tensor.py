@@ -16,10 +16,13 @@ import numpy as np
 import weft
 from weft import _C
 from weft.device import KNOWN, check_device, current_device, full_name, is_gpu
-from weft.dtypes import DType, as_dtype
+from weft.dtypes import DType, as_dtype, check_fits
+from weft.errors import shown
 from weft.tensor_in_place import InPlaceMethods
 from weft.tensor_methods import TensorMethods
 from weft.tensor_protocols import ArrayProtocols
+
+_GRAD: Any = _C.TensorBase.__dict__["grad"]  # takes any object
 
 
 class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
@@ -42,7 +45,6 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
 
     # What every operation reads or sets are slots of `_C.TensorBase`, None or False at first.
     _data: Any  # the raw array
-    grad: Tensor | None
     _requires_grad: bool
     _node: Any  # the operation that made it
     _index: int  # which of the node's outputs it is
@@ -57,6 +59,15 @@ class Tensor(TensorMethods, InPlaceMethods, ArrayProtocols, _C.TensorBase):
         self._data = data
         if requires_grad:
             self._requires_grad = True
+
+    def _set_grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"grad must be a tensor or None, got {shown(value)}")
+        if value is not None and value.shape != self.shape:
+            raise ValueError(f"grad must have its tensor's shape {self.shape}, got {value.shape}")
+        _GRAD.__set__(self, value)
+
+    grad: Any = property(_GRAD.__get__, _set_grad)
 
     # --- what it is ------------------------------------------------------------------------------
 
@@ -395,6 +406,8 @@ def as_tensor(data: Any, dtype: Any = None, near: Any = None) -> Tensor:
     else:
         # float32 is the default of Python's floats; a wanted dtype gets all their digits.
         result = _convert(data, np.float32 if dtype is None else np.float64)
+        if dtype is not None and isinstance(data, (int, float, list, tuple)):
+            check_fits(result._data, as_dtype(dtype))
         # Values for a GPU go there at once; on `meta` they may still be needed, and stay.
         if isinstance(near, Tensor):
             device = near.device
@@ -446,13 +459,21 @@ def _holds_arrays(data: Any) -> bool:
 def _python_dtype(value: Any, float_dtype: Any) -> Any:
     if isinstance(value, bool):
         return np.bool_
-    return np.int64 if isinstance(value, int) else float_dtype
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            if float_dtype is np.float32:  # none is asked for
+                raise ValueError(f"{value} fits no integer dtype; write it as a float")
+            return float_dtype
+        return np.int64 if value < 2**63 else np.uint64
+    return float_dtype
 
 
 def _numeric(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype.kind in "biuf":
         return array
-    kind = "str" if array.dtype.kind in "US" else str(array.dtype)
+    kind = str(array.dtype)
+    if array.dtype.kind in "US":
+        kind = f"str (such as {str(array.flat[0])!r})" if array.size else "str"
     if array.dtype == object and array.size:
         kind = f"object (first value {array.flat[0]!r} of type {type(array.flat[0]).__name__})"
     raise TypeError(f"a tensor holds numbers or booleans, not values of dtype {kind}")

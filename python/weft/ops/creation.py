@@ -7,8 +7,9 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.device import current_device
-from weft.dtypes import DType, as_dtype
+from weft.device import check_device, current_device
+from weft.dtypes import DType, as_dtype, limits
+from weft.errors import integer, integers, number, shown
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -35,19 +36,17 @@ def _shape(op: str, shape: Any, *others: Any) -> tuple[int, ...]:
     if misplaced and others[0] is misplaced[0]:
         sizes = (shape, *misplaced)
         raise TypeError(f"{op}: the shape is one argument: write {op}({sizes}), with a tuple")
-    try:
-        if isinstance(shape, (tuple, list)):
-            return tuple(n.__index__() for n in shape)
-        if getattr(shape, "ndim", 0):  # an array of sizes
-            return tuple(int(n) for n in shape)
-        return (shape.__index__(),)
-    except AttributeError:
-        raise TypeError(f"{op}: a shape holds integers, got {shape!r}") from None
+    return integers(op, "shape", shape)
+
+
+def _place(device: str | None) -> str:
+    """Where a new tensor goes."""
+    return current_device() if device is None else check_device(device)
 
 
 def _filled(op: str, shape: Any, value: float, dtype: Any, device: str | None) -> Tensor:
     sizes = _shape(op, shape, dtype, device)
-    return Tensor(_C.full(sizes, value, as_dtype(dtype or "float32"), device or current_device()))
+    return Tensor(_C.full(sizes, value, as_dtype(dtype or "float32"), _place(device)))
 
 
 def zeros(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -90,7 +89,7 @@ def empty(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
         (3,)
     """
     sizes = _shape("empty", shape, dtype, device)
-    return Tensor(_C.empty(sizes, as_dtype(dtype or "float32"), device or current_device()))
+    return Tensor(_C.empty(sizes, as_dtype(dtype or "float32"), _place(device)))
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | None = None) -> Tensor:
@@ -110,12 +109,13 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | None = No
         >>> weft.full((2, 2), 7).tolist()
         [[7, 7], [7, 7]]
     """
+    sizes = _shape("full", shape, dtype, device)
     if not isinstance(fill_value, (bool, int, float)):
-        value = ops.broadcast_to(as_tensor(fill_value, dtype), _shape("full", shape, dtype, device))
-        return ops.copy(value).to(device or current_device())
+        value = ops.broadcast_to(as_tensor(fill_value, dtype), sizes)
+        return ops.copy(value).to(_place(device))
     if dtype is None:
         dtype = "bool" if isinstance(fill_value, bool) else type(fill_value)
-    result = empty(shape, dtype, device)
+    result = empty(sizes, dtype, device)
     _C.setitem(result._data, ..., fill_value)
     return result
 
@@ -195,7 +195,8 @@ def arange(
         device: Where to place it; the current device by default.
 
     Raises:
-        ValueError: If the step is 0.
+        ValueError: If the step is 0, or the numbers do not fit the dtype.
+        TypeError: If `start`, `stop` or `step` is no finite number.
 
     Example:
         >>> import weft
@@ -205,15 +206,29 @@ def arange(
     if stop is None:
         start, stop = 0, start
     start, stop, step = (v.item() if hasattr(v, "item") else v for v in (start, stop, step))
+    for name, value in (("start", start), ("stop", stop), ("step", step)):
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise TypeError(f"arange: {name} must be a finite number, got {shown(value)}")
     if step == 0:
         raise ValueError("arange: the step must not be 0")
     integers = all(isinstance(v, int) for v in (start, stop, step))
     kind = as_dtype(dtype or ("int64" if integers else "float32"))
-    device = device or current_device()
+    device = _place(device)
+    count = max(0, -((start - stop) // step) if integers else math.ceil((stop - start) / step))
+    if count >= 2**63:
+        raise ValueError(f"arange: {count:.3g} numbers are more than any memory holds")
+    last = start + (count - 1) * step
+    if (
+        kind.is_integer
+        and count
+        and not limits(kind)[0] <= min(start, last) <= max(start, last) <= limits(kind)[1]
+    ):
+        raise ValueError(
+            f"arange: the numbers from {start} to {last} do not fit {kind}, which holds those from "
+            f"{limits(kind)[0]} to {limits(kind)[1]}"
+        )
     if integers:
-        count = max(0, -((start - stop) // step))
         return Tensor(_C.arange_integers(start, step, count, kind, device))
-    count = max(0, math.ceil((stop - start) / step))
     return Tensor(_C.arange_floats(start, step, count, kind, device))
 
 
@@ -243,13 +258,14 @@ def linspace(
         >>> weft.linspace(0.0, 1.0, 5).tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0]
     """
+    num = integer("linspace", "num", num)
     if num < 0:
         raise ValueError(f"linspace: num must not be negative, got {num}")
-    start, stop = float(start), float(stop)
+    start, stop = number("linspace", "start", start), number("linspace", "stop", stop)
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps > 0 else 0.0
     kind: DType = as_dtype(dtype or "float32")
-    array = _C.arange_floats(start, step, num, kind, device or current_device())
+    array = _C.arange_floats(start, step, num, kind, _place(device))
     if endpoint and num > 1:
         _C.setitem(array, -1, _C.full((), stop, kind, array.device))  # free of rounding
     return Tensor(array)

@@ -7,6 +7,7 @@ from typing import Any
 from weft import _C, ops
 from weft import random as weft_random
 from weft.autograd.recording import Function
+from weft.errors import number
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["dropout"]
@@ -62,10 +63,10 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> T
         >>> sorted(set(weft.ops.dropout(weft.ones(100), 0.5, seed=0).tolist()))
         [0.0, 2.0]
     """
-    x = as_tensor(x)
+    x, rate = as_tensor(x), number("dropout", "rate", rate)
     state = weft_random.state_of(seed, x.device)
     if noise_shape is None:
-        return Dropout.apply(x, state, float(rate))
+        return Dropout.apply(x, state, rate)
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: rate must lie in [0, 1), got {rate}")
     if len(noise_shape) != x.ndim:
@@ -74,5 +75,5 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> T
             f"{x.shape}"
         )
     sizes = [n if m is None else m for n, m in zip(x.shape, noise_shape, strict=True)]
-    mask = Tensor(_C.random_bernoulli(state, tuple(sizes), 1 - float(rate)))
-    return DropoutMask.apply(x, ops.broadcast_to(mask, x.shape), float(rate))
+    mask = Tensor(_C.random_bernoulli(state, tuple(sizes), 1 - rate))
+    return DropoutMask.apply(x, ops.broadcast_to(mask, x.shape), rate)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled, note_in_place
 from weft.dtypes import as_dtype
+from weft.errors import integer, shown
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -176,6 +176,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         >>> x.tolist()
         [[7.0, 0.0, 0.0], [7.0, 0.0, 0.0]]
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"setitem: x must be a tensor, which is changed in place, got {shown(x)}")
     if not isinstance(value, (bool, int, float)):
         value = as_tensor(value, near=x)
     note_in_place(x, "setitem")
@@ -212,9 +214,7 @@ def integer_indices(op: str, indices: Any, x: Any) -> Tensor:
 
 
 def _axis_key(op: str, ndim: int, axis: int, index: Any) -> tuple[Any, ...]:
-    if not -ndim <= axis < ndim:
-        raise IndexError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
-    return (slice(None),) * (axis % ndim) + (index,)
+    return (slice(None),) * ops.shape.normalize_axis(op, axis, ndim) + (index,)
 
 
 class Take(Function):
@@ -444,4 +444,5 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = "float32") ->
         >>> weft.one_hot([0, 2], 3).tolist()
         [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    return OneHot.apply(as_tensor(x), math.trunc(num_classes), axis, as_dtype(dtype))
+    num_classes = integer("one_hot", "num_classes", num_classes)
+    return OneHot.apply(as_tensor(x), num_classes, axis, as_dtype(dtype))

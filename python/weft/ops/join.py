@@ -8,6 +8,7 @@ import numpy as np
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import integer
 from weft.ops.operands import first_tensor
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
@@ -197,15 +198,21 @@ def _zeros(ctx: Any, size: int) -> Tensor:
     return Tensor(_C.full(shape, 0, ctx.dtype, ctx.device))
 
 
+_MOST_PARTS = 65536  # most of them empty: more is a slip that would fill the memory
+
+
 def _split(x: Tensor, indices_or_sections: Any, axis: int, even: bool) -> list[Tensor]:
     axis = normalize_axis("split", axis, x.ndim)
     size = x.shape[axis]
     if isinstance(indices_or_sections, (tuple, list, np.ndarray, Tensor)):
-        cuts = [int(i) for i in indices_or_sections]
+        cuts = [integer("split", "indices_or_sections", i) for i in indices_or_sections]
     else:
-        sections = int(indices_or_sections)
-        if sections < 1:
-            raise ValueError(f"split: the number of parts must be positive, got {sections}")
+        sections = integer("split", "indices_or_sections", indices_or_sections)
+        if not 1 <= sections <= max(size, _MOST_PARTS):
+            raise ValueError(
+                f"split: the number of parts must be positive, and at most {_MOST_PARTS} where the "
+                f"axis has fewer elements (here {size}), got {sections}"
+            )
         if even and size % sections:
             raise ValueError(
                 f"split: axis {axis} of shape {x.shape} has size {size}, which {sections} equal "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from weft import ops
@@ -35,8 +36,16 @@ def first_tensor(operands: Any) -> Tensor | None:
 
 
 def operands(*values: Any) -> tuple[Any, ...]:
-    """Values of any kind as operands of one elementwise operation; see `Function.of`."""
-    return pair(*values) if len(values) == 2 else tuple(map(as_tensor, values))
+    """Values of any kind as operands of one elementwise operation; see `Function.of`.
+
+    Raises:
+        TypeError: If one is no number; the message begins with the operation that asks.
+    """
+    try:
+        return pair(*values) if len(values) == 2 else tuple(map(as_tensor, values))
+    except TypeError as error:
+        operation = sys._getframe(1).f_code.co_name
+        raise TypeError(f"{operation}: {error}") from None
 
 
 def fit(ctx: Any, index: int, gradient: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from weft import ops
+from weft.errors import integers
 from weft.ops.shape import (
     axes_of,
     broadcast_arrays,
@@ -35,7 +36,7 @@ def tile(x: Any, repeats: Any) -> Tensor:
         >>> weft.tile([1, 2], 3).tolist()
         [1, 2, 1, 2, 1, 2]
     """
-    x, repeats = as_tensor(x), tuple(int(n) for n in axes_of(repeats))
+    x, repeats = as_tensor(x), integers("tile", "repeats", repeats)
     if any(n < 0 for n in repeats):
         raise ValueError(f"tile: repeats must not be negative, got {repeats}")
     ndim = max(x.ndim, len(repeats))
@@ -70,7 +71,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         x, axis = ravel(x), 0
     axis = normalize_axis("repeat", axis, x.ndim)
     size = x.shape[axis]
-    counts = [int(n) for n in as_tensor(repeats).reshape(-1).tolist()]
+    several = as_tensor(repeats).reshape(-1).tolist() if hasattr(repeats, "shape") else repeats
+    counts = integers("repeat", "repeats", several)
     if len(counts) not in (1, size) or any(n < 0 for n in counts):
         raise ValueError(
             f"repeat: give one number of repeats, or one for each of the {size} slices along axis "
@@ -102,7 +104,9 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
     axes = axes_of(axis)
-    shifts = axes_of(shift) if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    shifts = integers("roll", "shift", shift)
+    if not isinstance(shift, (tuple, list)):
+        shifts = shifts * len(axes)
     if len(shifts) != len(axes):
         raise ValueError(f"roll: {len(shifts)} shifts were given for {len(axes)} axes")
     for one_shift, one_axis in zip(shifts, axes, strict=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import integer
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["ceil", "floor", "round", "trunc"]
@@ -74,12 +75,18 @@ class Round(Function):
 def round(x: Any, decimals: int = 0) -> Tensor:
     """The nearest whole number, or multiple of 10 ** -decimals; ties go to the even one.
 
+    Raises:
+        ValueError: If `decimals` has more digits than float64 reaches.
+        TypeError: If it is no integer.
+
     Example:
         >>> import weft
         >>> weft.ops.round([0.5, 1.5, 2.4]).tolist()
         [0.0, 2.0, 2.0]
     """
-    x = as_tensor(x)
+    x, decimals = as_tensor(x), integer("round", "decimals", decimals)
+    if not -308 <= decimals <= 308:
+        raise ValueError(f"round: decimals must lie between -308 and 308, got {decimals}")
     if not x.dtype.is_floating and decimals >= 0:
         return ops.copy(x)
     if decimals == 0:

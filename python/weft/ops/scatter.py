@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weft import _C
+from weft.errors import integers
 from weft.ops.indexing import UpdateItems, getitem, integer_indices
 from weft.tensor import Tensor, as_tensor
 
@@ -41,7 +42,7 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
 
     Follows keras.ops.scatter.
     """
-    values, shape = as_tensor(values, near=indices), tuple(shape)
+    values, shape = as_tensor(values, near=indices), integers("scatter", "shape", shape)
     key = _coordinate_key("scatter", indices, len(shape), values)
     start = Tensor(_C.full(shape, 0, values.dtype, values.device))
     return UpdateItems.apply(start, key, values, True)
@@ -75,17 +76,17 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 
 def _box(op: str, x: Tensor, start_indices: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    starts = [int(i) for i in start_indices]
+    starts = integers(op, "start_indices", start_indices)
     if len(starts) != x.ndim or len(shape) != x.ndim:
         raise ValueError(
             f"{op}: give one start and one size for each of the {x.ndim} axes, got starts "
-            f"{tuple(starts)} and sizes {shape}"
+            f"{starts} and sizes {shape}"
         )
     # As in Keras, a box that would stick out is moved inside.
-    starts = [max(0, min(i, d - n)) for i, n, d in zip(starts, shape, x.shape, strict=True)]
+    inside = [max(0, min(i, d - n)) for i, n, d in zip(starts, shape, x.shape, strict=True)]
     if any(n > d for n, d in zip(shape, x.shape, strict=True)):
         raise ValueError(f"{op}: a box of shape {shape} does not fit into shape {x.shape}")
-    return tuple(np.s_[i : i + n] for i, n in zip(starts, shape, strict=True))
+    return tuple(np.s_[i : i + n] for i, n in zip(inside, shape, strict=True))
 
 
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
@@ -99,7 +100,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     Follows keras.ops.slice.
     """
     x = as_tensor(inputs)
-    return getitem(x, _box("slice", x, start_indices, tuple(shape)))
+    return getitem(x, _box("slice", x, start_indices, integers("slice", "shape", shape)))
 
 
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import integer, integers, shown
 from weft.ops.operands import first_tensor
 from weft.tensor import Tensor, as_tensor
 
@@ -40,7 +41,10 @@ def normalize_axis(op: str, axis: int, ndim: int) -> int:
 
     Raises:
         IndexError: If it is out of range.
+        TypeError: If it is no integer.
     """
+    if type(axis) is not int:
+        axis = integer(op, "axis", axis)
     if not -ndim <= axis < ndim:
         raise IndexError(f"{op}: axis {axis} is out of range for a tensor with {ndim} axes")
     return axis % ndim
@@ -338,7 +342,9 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
         >>> weft.rot90([[1, 2], [3, 4]]).tolist()
         [[2, 4], [1, 3]]
     """
-    x = as_tensor(x)
+    x, k = as_tensor(x), integer("rot90", "k", k)
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise TypeError(f"rot90: axes must be two integers, got {shown(axes)}")
     first, second = (normalize_axis("rot90", axis, x.ndim) for axis in axes)
     if first == second:
         raise ValueError(f"rot90: axes {axes} must name two different axes")
@@ -420,6 +426,7 @@ def sum_to_shape(x: Any, shape: tuple[int, ...]) -> Tensor:
     x = as_tensor(x)
     if x.shape == shape:
         return x
+    shape = integers("sum_to_shape", "shape", shape)
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1

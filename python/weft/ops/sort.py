@@ -6,6 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import integer
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["argsort", "sort", "top_k", "topk"]
@@ -104,7 +105,7 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
         ([5, 3], [1, 2])
     """
     x = as_tensor(x)
-    positions = TopkIndices.apply(x.detach(), int(k), axis, bool(largest))
+    positions = TopkIndices.apply(x.detach(), integer("topk", "k", k), axis, bool(largest))
     return ops.take_along_axis(x, positions, axis), positions
 
 
