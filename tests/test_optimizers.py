@@ -364,8 +364,64 @@ def test_wrong_steps_are_explained():
         optimizers.SGD().apply(
             [weft.zeros(2), None], [weft.Variable([1.0, 2.0]), weft.Variable(1.0, name="w")]
         )
-    with pytest.raises(TypeError, match="float16"):
-        optimizers.SGD().apply([weft.zeros(1)], [weft.Variable([1.0], dtype="float16")])
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
+        lambda: optimizers.RMSprop(0.01, centered=True),
+        lambda: optimizers.Adam(0.01, clipnorm=1.0, amsgrad=True),
+        lambda: optimizers.Adagrad(0.1),
+        lambda: optimizers.Adadelta(1.0),
+        lambda: optimizers.Adamax(0.01),
+        lambda: optimizers.Nadam(0.01),
+        lambda: optimizers.Ftrl(0.1),
+        lambda: optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=3),
+        lambda: optimizers.SGD(0.1, gradient_accumulation_steps=2),
+    ],
+)
+def test_halves_are_updated_in_float32_and_rounded_once(everywhere, half, make):
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(37,)).astype("float32")
+    values, wide = (weft.Variable(first, dtype=d) for d in (half, "float32"))
+    mixed, alone = make(), make()
+    other = weft.Variable(first, dtype="float32")  # beside the halves in one update
+    for _ in range(7):
+        # The float32 twin starts each step from the rounded values, and keeps its own slots.
+        wide.assign(weft.ops.cast(values, "float32"))
+        gradient = rng.normal(size=(37,)).astype("float32")
+        mixed.apply([weft.tensor(gradient).astype(half), weft.tensor(gradient)], [values, other])
+        alone.apply([weft.tensor(gradient).astype(half).astype("float32")], [wide])
+        if "clipnorm" in mixed.get_config() and mixed.clipnorm:
+            assert mixed.clipnorm == 1.0  # a norm of each gradient: the twin's is the same
+        np.testing.assert_array_equal(
+            values.astype("float32").numpy(), wide.astype(half).astype("float32").numpy()
+        )
+    slots = [v for v in mixed.variables if v.shape == (37,)]
+    assert {str(v.dtype) for v in slots} <= {"float32"} and values.dtype == half
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_a_model_of_halves_trains(policy):
+    before = weft.config.dtype_policy()
+    weft.config.set_dtype_policy(policy)
+    try:
+        weft.utils.set_random_seed(0)
+        model = weft.Sequential(
+            [weft.Input((8,)), weft.layers.Dense(32, activation="relu"), weft.layers.Dense(1)]
+        )
+        model.compile(optimizers.Adam(0.01), "mse", metrics=["mae"])
+    finally:
+        weft.config.set_dtype_policy(before)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(256, 8)).astype("float32")
+    y = x[:, :1] - 0.5 * x[:, 1:2]
+    losses = model.fit(x, y, epochs=12, verbose=0).history["loss"]
+    assert losses[-1] < 0.1 * losses[0] and np.isfinite(losses).all()
+    assert {str(v.dtype) for v in model.variables} == {policy}
+    assert model.predict(x, verbose=0).shape == (256, 1)
 
 
 def test_minimize_function_and_method():

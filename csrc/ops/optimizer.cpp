@@ -74,8 +74,8 @@ void check_operands(const TensorList& parameters, const TensorList& gradients,
         " slots, got ", slots.size());
   for (size_t i = 0; i < n; i++) {
     const Tensor& w = *parameters[i];
-    check_type(w.dtype() == DType::float32 || w.dtype() == DType::float64, "optimizer: parameter ",
-               i, " has dtype ", w.dtype(), "; float32 and float64 parameters can be updated");
+    check_type(is_floating(w.dtype()), "optimizer: parameter ", i, " has dtype ", w.dtype(),
+               "; floating-point parameters can be updated");
     check(gradients[i]->shape() == w.shape(), "optimizer: gradient ", i, " has shape ",
           gradients[i]->shape(), " but its parameter has shape ", w.shape());
     check(w.is_contiguous() && w.storage()->writable(), "optimizer: parameter ", i,
@@ -83,9 +83,10 @@ void check_operands(const TensorList& parameters, const TensorList& gradients,
   }
   for (size_t i = 0; i < slots.size(); i++) {
     const Tensor &slot = *slots[i], &w = *parameters[i % n];
-    check(slot.shape() == w.shape() && slot.dtype() == w.dtype() && slot.is_contiguous(),
+    const DType dtype = compute_dtype(w.dtype());
+    check(slot.shape() == w.shape() && slot.dtype() == dtype && slot.is_contiguous(),
           "optimizer: slot ", i / n, " of parameter ", i % n, " has shape ", slot.shape(),
-          " and dtype ", slot.dtype(), ", its parameter ", w.shape(), " and ", w.dtype());
+          " and dtype ", slot.dtype(), ", its parameter needs ", w.shape(), " and ", dtype);
   }
 }
 
@@ -101,6 +102,30 @@ TensorList usable_gradients(const TensorList& gradients, const TensorList& param
   }
   return usable;
 }
+
+// Parameters in half precision as float32 for the time of an update: they are rounded once, and
+// what an update adds is not lost before it is added.
+class Widened {
+ public:
+  explicit Widened(const TensorList& parameters) : parameters_(parameters), list_(parameters) {
+    wide_.reserve(parameters.size());  // the list points into it
+    for (size_t i = 0; i < list_.size(); i++) {
+      if (!is_half(parameters[i]->dtype())) continue;
+      wide_.push_back(cast(*parameters[i], DType::float32));
+      list_[i] = &wide_.back();
+    }
+  }
+  const TensorList& list() const { return list_; }
+  void round_back() const {
+    for (size_t i = 0; i < list_.size(); i++)
+      if (list_[i] != parameters_[i]) copy_into(*list_[i], *parameters_[i]);
+  }
+
+ private:
+  const TensorList& parameters_;
+  TensorList list_;
+  std::vector<Tensor> wide_;
+};
 
 // Factors (n,) of the gradients, or an undefined tensor when norms are not limited.
 Tensor norm_factors(const UpdateSettings& settings, const TensorList& gradients) {
@@ -191,8 +216,10 @@ void optimizer_update(const UpdateSettings& settings, const TensorList& paramete
                       momentum_product.dtype() == DType::float64),
         "optimizer: nadam needs its product of momenta as one float64 number");
   if (n == 0) return;
+  const Widened widened(parameters);
+  const TensorList& updated = widened.list();
   std::vector<Tensor> converted;
-  const TensorList usable = usable_gradients(gradients, parameters, converted);
+  const TensorList usable = usable_gradients(gradients, updated, converted);
   const Tensor factors = norm_factors(settings, usable);
 
   const Tensor coefficients = Tensor::empty({kStepCoefficients}, DType::float64, rate.device());
@@ -201,16 +228,17 @@ void optimizer_update(const UpdateSettings& settings, const TensorList& paramete
          {&rate}, {&iterations, &momentum_product, &coefficients});
   iterations.storage()->bump_version();
 
-  const Step step{settings, parameters, usable, slots, decayed, coefficients, factors};
+  const Step step{settings, updated, usable, slots, decayed, coefficients, factors};
   const size_t most = (kMaxOperands - 2) / (2 + slots_each);
   for (const DType dtype : kUpdatedDTypes) {
     std::vector<size_t> chosen;
     for (size_t i = 0; i < n; i++)
-      if (parameters[i]->dtype() == dtype && parameters[i]->size() > 0) chosen.push_back(i);
+      if (updated[i]->dtype() == dtype && updated[i]->size() > 0) chosen.push_back(i);
     in_groups(chosen.size(), most, [&](size_t begin, size_t end) {
       launch_update(step, dtype, {chosen.data() + begin, end - begin});
     });
   }
+  widened.round_back();
 }
 
 Tensor sums_of_squares(const TensorList& tensors) {
@@ -229,14 +257,16 @@ Tensor sums_of_squares(const TensorList& tensors) {
 void scaled_add(const TensorList& x, const TensorList& y, double a, double b) {
   check(x.size() == y.size(), "scaled_add: ", x.size(), " and ", y.size(), " tensors");
   check_operands(y, x, {}, 0);
+  const Widened widened(y);
+  const TensorList& sums = widened.list();
   std::vector<Tensor> converted;
-  const TensorList usable = usable_gradients(x, y, converted);
+  const TensorList usable = usable_gradients(x, sums, converted);
   for (const DType dtype : kUpdatedDTypes) {
     TensorList inputs, outputs;
     for (size_t i = 0; i < y.size(); i++) {
-      if (y[i]->dtype() != dtype || y[i]->size() == 0) continue;
+      if (sums[i]->dtype() != dtype || sums[i]->size() == 0) continue;
       inputs.push_back(usable[i]);
-      outputs.push_back(y[i]);
+      outputs.push_back(sums[i]);
     }
     in_groups(outputs.size(), kMaxOperands / 2, [&](size_t begin, size_t end) {
       const Operands in(inputs.data() + begin, end - begin),
@@ -247,6 +277,7 @@ void scaled_add(const TensorList& x, const TensorList& y, double a, double b) {
       for (const Tensor* t : out) t->storage()->bump_version();
     });
   }
+  widened.round_back();
 }
 
 namespace {

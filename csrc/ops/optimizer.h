@@ -77,8 +77,8 @@ extern Kernel<ScaledAddParams> scaled_add;
 
 using TensorList = std::vector<const Tensor*>;
 
-// One step. `slots` lists slot 0 of all parameters, then slot 1, ...; `decayed` says which
-// parameters the weight decay touches (empty: all). Gradients of another dtype are converted.
+// One step. `slots` lists slot 0 of all parameters, then slot 1, ...; `decayed`: which the weight
+// decay touches (empty: all). Gradients are converted; halves are updated, with slots, in float32.
 void optimizer_update(const UpdateSettings& settings, const TensorList& parameters,
                       const TensorList& gradients, const TensorList& slots,
                       const std::vector<bool>& decayed, const Tensor& rate,

@@ -184,7 +184,9 @@ class Optimizer:
         return [self._new_slot(v, name, 0.0) for v in self._trainable_variables] if wanted else []
 
     def _new_slot(self, variable: Variable, name: str, fill: float) -> Variable:
-        data = _C.full(variable.shape, fill, variable.dtype, variable.device)
+        # What a parameter in half precision would round away is kept in its slots.
+        dtype = "float32" if variable.dtype.itemsize == 2 else variable.dtype
+        data = _C.full(variable.shape, fill, dtype, variable.device)
         slot = Variable(Tensor(data), trainable=False, name=f"{variable.name}_{name}")
         slot.path = f"{self.name}/{variable.path.replace('/', '_')}_{name}"
         return slot
