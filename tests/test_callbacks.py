@@ -184,6 +184,38 @@ def test_checkpoint_after_a_number_of_batches(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("ending", [".keras", ".weft"])
+def test_checkpoint_takes_every_ending_of_models(tmp_path, ending):
+    path = tmp_path / f"model{ending}"
+    network().fit(*data(), verbose=0, callbacks=[callbacks.ModelCheckpoint(path)])
+    assert weft.models.load_model(path).built
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".npz"])
+def test_checkpoint_takes_every_ending_of_weights(tmp_path, ending):
+    path = tmp_path / f"model{ending}"
+    keep = callbacks.ModelCheckpoint(path, save_weights_only=True)
+    network().fit(*data(), verbose=0, callbacks=[keep])
+    network().load_weights(path)
+
+
+@pytest.mark.parametrize(
+    "name, weights, words",
+    [("m.h5", False, r"'m\.h5' has no known ending; use \.keras or \.weft"),
+     ("m.keras", True, r"'m\.keras' has no known ending; use \.safetensors"),
+     ("m", False, "no known ending"), ("m.pickle", True, "no known ending")],
+)  # fmt: skip
+def test_checkpoint_refuses_other_endings_before_training(name, weights, words):
+    with pytest.raises(ValueError, match=words):
+        callbacks.ModelCheckpoint(name, save_weights_only=weights)
+
+
+def test_checkpoint_asks_for_h5py_before_training(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)  # as if it were not installed
+    with pytest.raises(ImportError, match=r"h5py.*weft\[hdf5\]"):
+        callbacks.ModelCheckpoint("m.weights.h5", save_weights_only=True)
+
+
 def test_checkpoint_names_what_is_logged(tmp_path):
     keep = callbacks.ModelCheckpoint(tmp_path / "{epoch}-{val_los:.2f}.keras")
     with pytest.raises(KeyError, match=r"val_los.*loss"):

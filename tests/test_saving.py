@@ -286,3 +286,49 @@ def test_json_round_trip_and_bad_json():
     assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
     with pytest.raises(ValueError, match="JSON"):
         weft.models.model_from_json("{")
+
+
+# --- killed saves --------------------------------------------------------------------------------
+
+HALF_WRITTEN = """
+import os, signal, sys
+from pathlib import Path
+from weft.saving.files import atomic_write
+
+def write(file):
+    file.write(b"half")
+    file.flush()
+    if sys.argv[2] == "wait":
+        print("writing", flush=True)
+        sys.stdin.read()
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+atomic_write(Path(sys.argv[1]), write)
+"""
+
+
+def test_the_next_save_deletes_what_a_killed_one_left(tmp_path):
+    path, other = tmp_path / "m.weft", tmp_path / ".m.weft.bak.tmp"
+    path.write_bytes(b"whole")
+    other.write_bytes(b"of the user")
+    run = subprocess.run([sys.executable, "-c", HALF_WRITTEN, path, "die"])
+    assert run.returncode == -signal.SIGKILL
+    (left,) = set(tmp_path.iterdir()) - {path, other}
+    assert left.read_bytes() == b"half" and path.read_bytes() == b"whole"
+    model_of().save(tmp_path / "another.weft")
+    assert left.exists()  # it belongs to a file that is not written now
+    model_of().save(path)
+    assert set(tmp_path.iterdir()) == {path, other, tmp_path / "another.weft"}
+
+
+def test_a_save_that_is_still_running_keeps_its_file(tmp_path):
+    path = tmp_path / "m.weft"
+    command = [sys.executable, "-c", HALF_WRITTEN, path, "wait"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout.readline() == b"writing\n"
+        model_of().save(path)
+        assert len(list(tmp_path.iterdir())) == 2
+        running.stdin.close()
+        assert running.wait() == 0
+    assert path.read_bytes() == b"half" and list(tmp_path.iterdir()) == [path]

@@ -25,13 +25,31 @@ def check_save_freq(save_freq: Any, callback: str) -> Any:
     return save_freq
 
 
+def check_file(filepath: str, weights: bool) -> None:
+    """Raise now what saving would raise after the first epoch.
+
+    Raises:
+        ValueError: If models, or weights alone, are not saved under such a name.
+        ImportError: If a package is needed for it that is not installed.
+    """
+    from weft.saving import files, model_file
+    from weft.saving import weights as weights_file
+
+    if weights:
+        what = "ModelCheckpoint with save_weights_only=True"
+        files.check_ending(what, filepath, weights_file.ENDINGS)
+        weights_file.require_packages(filepath)
+    else:
+        files.check_ending("ModelCheckpoint of a whole model", filepath, model_file.ENDINGS)
+
+
 class ModelCheckpoint(Callback):
     """Save the model, or its weights, during training.
 
     Args:
         filepath: Where; may contain ``{epoch}`` (from 1) and logged names, such as
-            ``"m-{epoch:02d}-{val_loss:.3f}.keras"``. A model ends in ``.keras``, weights in
-            ``.weights.h5`` or ``.safetensors``.
+            ``"m-{epoch:02d}-{val_loss:.3f}.keras"``. A model ends in ``.keras`` or ``.weft``,
+            weights in ``.safetensors``, ``.npz`` or ``.h5``.
         monitor: The logged number that tells the best model.
         verbose: 1 prints each save.
         save_best_only: Save only when `monitor` improves.
@@ -42,6 +60,7 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: If the ending of `filepath` or `save_freq` is wrong.
+        ImportError: If `filepath` ends in ``.h5`` and h5py is not installed.
 
     Example:
         >>> import weft
@@ -69,13 +88,7 @@ class ModelCheckpoint(Callback):
         self.save_weights_only = save_weights_only
         self.save_freq = check_save_freq(save_freq, "ModelCheckpoint")
         self.best = initial_value_threshold
-        endings = (".weights.h5", ".safetensors") if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
-            what = "save_weights_only=True" if save_weights_only else "a whole model"
-            raise ValueError(
-                f"ModelCheckpoint: the file of {what} must end in {' or '.join(endings)}, got "
-                f"{self.filepath!r}"
-            )
+        check_file(self.filepath, save_weights_only)
         self._watch = Watch(monitor, check_mode(mode, "ModelCheckpoint"), 0, "ModelCheckpoint")
         self._batches = 0
         self._epoch = 0

@@ -218,13 +218,19 @@ def _from_model_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         return from_safetensors(archive.read("weights.safetensors"))
 
 
+def require_packages(filepath: Any) -> None:
+    """Raise an ImportError if files of this name need a package that is not installed."""
+    if str(filepath).endswith(".h5"):
+        _hdf5()
+
+
 def _hdf5() -> Any:
     try:
         import h5py
     except ImportError as error:
         raise ImportError(
-            "files ending in .h5 need the package h5py (pip install h5py); .safetensors and .npz "
-            "need nothing more"
+            "files ending in .h5 need the package h5py (pip install 'weft[hdf5]'); .safetensors "
+            "and .npz need nothing more"
         ) from error
     return h5py
 
