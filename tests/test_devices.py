@@ -286,6 +286,27 @@ def test_statistics_count_what_tensors_hold(gpu):
     assert api.memory_statistics(gpu)["peak"] == after["allocated"]
 
 
+@pytest.mark.parametrize("device", ["cpu", "sim"])
+def test_memory_has_public_statistics_on_every_device(device):
+    before = weft.memory.statistics(device)
+    x = weft.zeros((1024, 512), device=device)
+    after = weft.memory.statistics(device)
+    assert after["allocated"] - before["allocated"] == 2 << 20 == x.nbytes
+    assert after["peak"] >= after["allocated"] and after["allocations"] > before["allocations"]
+    assert ("total" in after) == (device == "sim")
+    assert weft.memory.statistics() == weft.memory.statistics("cpu")
+
+
+def test_a_report_of_memory_is_a_sentence():
+    held = weft.zeros((3 << 20, 7), device="sim")
+    text = weft.memory.report("sim")
+    assert text.startswith("The largest on sim: ") and f"tensor of shape {held.shape}" in text
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        weft.memory.report("gpu")
+    with pytest.raises(ValueError, match="no memory"):
+        weft.memory.statistics("meta")
+
+
 def test_holders_name_variables_and_what_gradients_keep(gpu):
     v = weft.Variable(np.ones((600, 500), "float32"), name="big").move_to(gpu)
     y = weft.ops.dropout(v, 0.5)
@@ -334,6 +355,57 @@ def test_tensors_on_different_devices_are_refused(gpu):
     with pytest.raises(ValueError, match=r"\.to\("):
         here * there
     assert (there + there).item() == 2.0
+
+
+@pytest.mark.parametrize(
+    "op, call",
+    [
+        ("concatenate", lambda a, b: weft.concatenate([a, b])),
+        ("stack", lambda a, b: weft.stack([a, b])),
+        ("setitem", lambda a, b: weft.ops.setitem(a, slice(None), b)),
+        ("setitem", lambda a, b: weft.ops.setitem(a, [0, 1, 2], b)),
+        ("take_along_axis", lambda a, b: weft.take_along_axis(a, b.astype("int64"))),
+        ("squared_error", lambda a, b: weft.losses.mean_squared_error(a, b)),
+        ("add", lambda a, b: a + b),
+        ("matmul", lambda a, b: a @ b),
+    ],
+)
+def test_the_operation_that_was_asked_for_names_both_devices(gpu, op, call):
+    for a, b in ((gpu, "cpu"), ("cpu", gpu)):
+        with pytest.raises(ValueError, match="move them to one device with") as caught:
+            call(weft.ones(3).to(a), weft.ones(3).to(b))
+        message = str(caught.value)
+        assert message.startswith(f"{op}: ") and "cpu" in message and gpu in message
+
+
+def test_a_model_on_another_device_than_its_input_says_how_to_move_it(gpu):
+    layer = weft.layers.Dense(2)
+    layer.build((None, 3))
+    layer.to("cpu")
+    with pytest.raises(ValueError, match=rf"weights are on cpu: model.to\('{gpu}'\) moves them"):
+        layer(weft.ones((1, 3)).to(gpu))
+
+
+def test_numbers_and_indices_on_the_cpu_may_be_used_on_a_gpu(gpu):
+    x = weft.tensor([1.0, 2.0, 3.0]).to(gpu)
+    assert (x + weft.tensor(1.0)).tolist() == [2.0, 3.0, 4.0]
+    where = weft.tensor([2, 0])
+    assert x[where].tolist() == weft.take(x, where).tolist() == [3.0, 1.0]
+    assert x[where].device == x.device
+
+
+@pytest.mark.skipif(weft.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_one_error_with_the_way_to_the_doctor():
+    for use in (
+        lambda: weft.zeros(2, device="cuda:0"),
+        lambda: weft.arange(2, device="cuda"),
+        lambda: weft.full(2, 1.0, device="cuda"),
+        lambda: weft.tensor([1.0], device="cuda:0"),
+        lambda: weft.ones(2).to("cuda"),
+        lambda: weft.layers.Dense(1).to("cuda"),
+    ):
+        with pytest.raises(ValueError, match=r"not available: .*python -m weft doctor"):
+            use()
 
 
 def test_a_dtype_without_a_kernel_is_refused_with_the_device(gpu):

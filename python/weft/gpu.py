@@ -225,14 +225,10 @@ class Runtime:
         return dict(_C.device_facts(device_of_kind(self.kind, device)))
 
     def memory_statistics(self, device: str | int | None = None) -> dict[str, int]:
-        """Bytes: what tensors hold (``allocated``, highest so far ``peak``), what weft has taken
-        from the device (``reserved``), and what the device has (``free``, ``total``).
+        """What `weft.memory.statistics` tells of a device of this kind."""
+        from weft.memory import statistics
 
-        ``allocations`` and ``cache_hits`` count requests; ``pinned_...`` is memory of the CPU.
-        """
-        name = device_of_kind(self.kind, device)
-        free, total = _C.device_memory(name)
-        return {**_C.memory_statistics(name), "free": free, "total": total}
+        return statistics(device_of_kind(self.kind, device))
 
     def memory_report(self, device: str | int | None = None, top: int = 10) -> str:
         """Who holds the memory, a line each: variables, tensors, what is kept for gradients."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node
+from weft.device import check_device, is_gpu
 from weft.tensor import Tensor
 from weft.variable import Variable
 
@@ -81,13 +82,52 @@ def size_text(count: int) -> str:
     return f"{size:.2f} TiB"
 
 
-def report(device: str, top: int = 5) -> str:
-    """A sentence that names the largest holders of a device's memory, empty if there are none."""
-    largest = [h for h in holders(device) if h[0] > 0][:top]
+def report(device: str = "cpu", top: int = 5) -> str:
+    """A sentence that names the largest holders of a device's memory; empty if there are none.
+
+    Raises:
+        ValueError: If the device does not exist or cannot be used in this process.
+
+    Example:
+        >>> import weft
+        >>> with weft.device("sim"):
+        ...     x = weft.zeros((1 << 20, 10))
+        >>> weft.memory.report("sim").startswith("The largest on sim: ")
+        True
+    """
+    name = check_device(device)
+    largest = [h for h in holders(name) if h[0] > 0][:top]
     if not largest:
         return ""
-    listed = "; ".join(f"{what}: {size_text(size)}" for size, what in largest)
-    return f". The largest: {listed}"
+    return f"The largest on {name}: " + "; ".join(f"{w}: {size_text(n)}" for n, w in largest)
 
 
-_C.set_memory_report(report)
+def statistics(device: str = "cpu") -> dict[str, int]:
+    """Bytes: what tensors hold (``allocated``, highest so far ``peak``), and what weft has taken
+    from the system or the device (``reserved``).
+
+    ``allocations`` and ``cache_hits`` count requests. GPUs have more: what the device itself has
+    (``free``, ``total``), and memory of the CPU that it reads by itself (``pinned_...``).
+
+    Raises:
+        ValueError: If the device does not exist, cannot be used, or has no memory.
+
+    Example:
+        >>> import weft
+        >>> x = weft.zeros((1024, 256))
+        >>> weft.memory.statistics()["allocated"] >= 1 << 20
+        True
+    """
+    name = check_device(device)
+    found = dict(_C.memory_statistics(name))
+    if is_gpu(name):
+        found["free"], found["total"] = _C.device_memory(name)
+    return found
+
+
+def _end_of_message(device: str) -> str:
+    text = report(device)
+    return f". {text}" if text else ""
+
+
+_C.set_memory_report(_end_of_message)

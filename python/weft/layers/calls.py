@@ -223,12 +223,24 @@ def explain(error: Exception, args: Any, kwargs: Any) -> None:
     path = "/".join(item.name for item in calls.stack)
     message = error.args[0]
     shapes = [str(shown(t.shape)) for t in flatten([args, kwargs]) if isinstance(t, Tensor)]
+    if "move them to one device" in message:
+        message += _way_to_one_device(layer, args)
     given = ", ".join(s for s in shapes if s not in message)
     ending = f" [input shape {given}]" if given else ""
     error.args = (
         f"layer {path!r} ({type(layer).__name__}): {message}{ending}",
         *error.args[1:],
     )
+
+
+def _way_to_one_device(layer: Any, args: Any) -> str:
+    """Where weights and input are, if that is not one place, and how to bring them together."""
+    weights = {v._data.device for v in layer._own_variables()}
+    inputs = {t.device for t in flatten(args) if isinstance(t, Tensor)}
+    if len(weights) != 1 or len(inputs) != 1 or weights == inputs:
+        return ""
+    home, place = weights.pop(), inputs.pop()
+    return f" (the weights are on {home}: model.to({place!r}) moves them to where the input is)"
 
 
 class Symbolic:

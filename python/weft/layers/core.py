@@ -117,8 +117,13 @@ def known_size(layer: Layer, shape: tuple[int | None, ...], axis: int) -> int:
     Raises:
         ValueError: If the shape has no such axis, or its size is unknown.
     """
-    if not isinstance(shape, (tuple, list)) or len(shape) < (-axis if axis < 0 else axis + 1):
+    if not isinstance(shape, (tuple, list)):
         raise ValueError(f"{type(layer).__name__} cannot be built for an input of shape {shape}")
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"axis {axis} is out of range for an input of shape {tuple(shape)}, which has "
+            f"{len(shape)} axes, numbered from 0 to {len(shape) - 1} or from -{len(shape)} to -1"
+        )
     size = shape[axis]
     if size is None:
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from weft.errors import shown as describe
 from weft.layers.calls import flatten, shown
 
 if TYPE_CHECKING:
@@ -140,6 +141,25 @@ class InputSpec:
 
 def _named(rank: int) -> str:
     return f" {AXES_OF_RANK[rank]}" if rank in AXES_OF_RANK else ""
+
+
+def check_is_data(layer: Layer, args: Any) -> None:
+    """Raise a TypeError if a layer of weft is called on words, nothing, or objects without shape.
+
+    Layers of the user's own may be called on anything.
+    """
+    if not args or not type(layer).__module__.startswith("weft."):
+        return
+    value = args[0]
+    if isinstance(value, (bool, int, float)) or hasattr(value, "shape"):
+        return
+    structure = isinstance(value, (list, tuple, dict)) and len(value)
+    if structure and not any(isinstance(leaf, (str, bytes)) for leaf in flatten(value)):
+        return
+    raise TypeError(
+        f"layer {layer.name!r} ({type(layer).__name__}): the input must be a tensor, an array or "
+        f"numbers, got {describe(value)}"
+    )
 
 
 def check_inputs(layer: Layer, specs: InputSpec | list[InputSpec], args: Any) -> None:

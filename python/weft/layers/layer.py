@@ -31,7 +31,7 @@ from weft.layers.calls import (
     map_structure,
     shapes_of,
 )
-from weft.layers.input_spec import InputSpec, check_inputs
+from weft.layers.input_spec import InputSpec, check_inputs, check_is_data
 from weft.layers.masks import masks_of, pass_masks
 from weft.layers.tracking import Tracking
 from weft.lookup import snake_case, unique_name
@@ -372,6 +372,7 @@ class Layer(Tracking):
     def _convert_all(self, args: Any, kwargs: Any) -> Any:
         if not self.converts_inputs:
             return args, kwargs
+        check_is_data(self, args)
         if args and isinstance(args[0], (list, tuple)) and _holds_numbers(args[0]):
             args = (as_tensor(args[0]), *args[1:])
         return (
