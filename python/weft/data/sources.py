@@ -7,6 +7,7 @@ whose leaves are tensors. Arrays are sliced as views; when shuffling, each batch
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
@@ -25,6 +26,7 @@ from weft.data.arrays import (
 )
 from weft.data.dataset import PyDataset
 from weft.device import current_device, gpu_in_use, is_gpu, working_on
+from weft.errors import shown
 from weft.placement import place
 from weft.tensor import Tensor
 
@@ -384,7 +386,8 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], float_dtype: str)
     """A weight per row, looked up by its class; classes that are not named weigh 1.
 
     Raises:
-        ValueError: If there is not exactly one array of targets.
+        ValueError: If there is not exactly one array of targets, or a weight is negative.
+        TypeError: If `class_weight` is no dict from class numbers.
     """
     if not isinstance(y, np.ndarray):
         raise ValueError(
@@ -394,6 +397,15 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], float_dtype: str)
         raise TypeError(
             f"class_weight must be a dict from class number to weight, got {class_weight!r}"
         )
+    for label, weight in class_weight.items():
+        if not hasattr(label, "__index__"):
+            raise TypeError(f"class_weight: {shown(label)} is no class number")
+        real = isinstance(weight, (int, float, np.integer, np.floating))
+        if not real or not 0 <= weight < math.inf:
+            raise ValueError(
+                f"class_weight: the weight of class {label} must be a number of at least 0, got "
+                f"{shown(weight)}"
+            )
     labels = np.asarray(y)
     if labels.ndim > 1:
         labels = labels.argmax(-1) if labels.shape[-1] != 1 else labels[..., 0]

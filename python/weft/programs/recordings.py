@@ -132,11 +132,12 @@ class Recordings:
             while len(self._kinds) >= self.most:
                 del self._kinds[next(iter(self._kinds))]
             kind = self._kinds[key] = _Kind()
-        kind.calls += 1
         if kind.version != version:
             kind.first, kind.version = None, version
-        if kind.given_up or kind.calls == 1:
-            return function(arguments)
+        if kind.given_up or kind.calls == 0:
+            results = function(arguments)
+            kind.calls += 1  # one that failed has not made what the first call makes
+            return results
         for leaf in leaves:
             if leaf._requires_grad:
                 kind.given_up = True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from weft.errors import nearest
@@ -23,6 +24,17 @@ def refuse_unknown(function: Callable[..., Any], unknown: dict[str, Any]) -> Non
     near = nearest(wrong, known)
     hint = f"; did you mean {near!r}?" if near else f"; it has {', '.join(known)}"
     raise TypeError(f"{function.__name__}: unknown argument {wrong!r}{hint}")
+
+
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Let errors inside begin with an argument: ``x`` and ``y`` are others outside."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError) or str(error).startswith(argument):
+            raise
+        raise type(error)(f"{argument}: {error}") from error
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

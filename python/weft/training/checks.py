@@ -13,6 +13,7 @@ from weft.autograd import no_grad
 from weft.data.arrays import Array, Table, map_structure, named_leaves
 from weft.data.sources import ArraySource, Source, lend
 from weft.device import working_on
+from weft.tensor import Tensor
 
 _ROLE = {"x": "", "y": " (targets)", "sample_weight": ""}
 
@@ -28,20 +29,46 @@ def checkable(source: Source) -> tuple[Any, Any, Any]:
     return (*data, None, None)[:3]
 
 
-def check_finite(x: Any, y: Any, sample_weight: Any) -> None:
+# What comes of values that are not finite.
+_CONSEQUENCE = {
+    "fit": "training on it would make every weight nan",
+    "train_on_batch": "training on it would make every weight nan",
+    "evaluate": "the loss and the metrics would be nan",
+    "test_on_batch": "the loss and the metrics would be nan",
+}
+
+
+def check_finite(x: Any, y: Any, sample_weight: Any, method: str = "fit") -> None:
     """Raise for NaN and infinity, naming the array, the row and the column.
+
+    Args:
+        x: Inputs: NumPy arrays or tensors.
+        y: Targets.
+        sample_weight: Weights of the rows.
+        method: What they are meant for.
 
     Raises:
         ValueError: If there is one.
     """
     for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         for leaf_name, leaf in named_leaves(part, name):
-            if leaf.dtype.kind == "f" and not _all_finite(leaf):
-                _refuse(leaf, leaf_name, _ROLE[name])
+            if not _all_finite(leaf):
+                array = leaf.numpy() if isinstance(leaf, Tensor) else leaf
+                _refuse(array, leaf_name, _ROLE[name], _CONSEQUENCE[method])
 
 
-def _all_finite(array: Array) -> bool:
+def _all_finite(array: Array | Tensor) -> bool:
     """One pass without temporaries: a sum is finite only if every term is, or nearly so."""
+    if isinstance(array, Tensor):
+        if not array.dtype.is_floating:
+            return True
+        if array.device == "cpu":
+            with no_grad():
+                if math.isfinite(ops.sum(array).item()):
+                    return True
+        array = array.numpy()
+    if array.dtype.kind != "f":
+        return True
     if array.dtype in (np.float32, np.float64) and array.dtype.isnative:
         with no_grad(), working_on("cpu"):
             if math.isfinite(float(ops.sum(lend(array)))):
@@ -49,7 +76,7 @@ def _all_finite(array: Array) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def _refuse(array: Array, name: str, role: str) -> None:
+def _refuse(array: Array, name: str, role: str, consequence: str) -> None:
     where = np.argwhere(~np.isfinite(array))[0]
     value = array[tuple(where)]
     count = int((~np.isfinite(array)).sum())
@@ -64,9 +91,25 @@ def _refuse(array: Array, name: str, role: str) -> None:
     kind = "nan (a missing value)" if np.isnan(value) else str(value)
     raise ValueError(
         f"{name}{role} holds {kind} in {place} ({count} such value{'s' if count > 1 else ''} in "
-        "all); training on it would make every weight nan. Drop these rows or fill them, for "
+        f"all); {consequence}. Drop these rows or fill them, for "
         "example with the mean of the column"
     )
+
+
+def warn_negative_weights(sample_weight: Any) -> None:
+    """Warn of rows that push the model away from their targets.
+
+    No error: gradients of policies are trained with advantages as weights.
+    """
+    for name, leaf in named_leaves(sample_weight, "sample_weight"):
+        array = leaf.numpy() if isinstance(leaf, Tensor) else leaf
+        if array.size and array.dtype.kind in "if" and array.min() < 0:
+            row = int(np.argwhere(array < 0)[0][0])
+            warnings.warn(
+                f"{name} is negative, first in row {row}: such rows are trained away from their "
+                "targets",
+                stacklevel=5,
+            )
 
 
 def warn_sorted_split(y: Any, rows_kept: int) -> None:

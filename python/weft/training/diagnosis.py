@@ -16,14 +16,14 @@ _LARGE_INPUT = 30.0
 _LARGE_WEIGHT = 1e3
 
 
-def explain(model: Any, loss: float, data: Any, position: Any) -> str:
+def explain(model: Any, loss: float, data: Any, position: Any = None) -> str:
     """A message about a loss that is not finite: where, the numbers around it, the cause.
 
     Args:
         model: The model; its weights are those that gave the loss.
         loss: The loss.
         data: The batch.
-        position: Epoch and batch.
+        position: Epoch and batch of `fit`, None for a batch alone.
     """
     x, y, _ = unpack(data)
     weight, largest_weight = _largest_weight(model)
@@ -41,10 +41,14 @@ def explain(model: Any, loss: float, data: Any, position: Any) -> str:
         else "all layers give finite outputs, the loss itself does not",
     ]
     cause = _cause(largest_input, largest_weight, layer, rate)
+    place, advice = "", ""
+    if position is not None:
+        place = f"epoch {position.epoch + 1}, batch {position.batch + 1}, "
+        advice = " (Pass weft.callbacks.TerminateOnNaN() to stop quietly instead.)"
     return (
-        f"the loss is {loss} (not finite) in epoch {position.epoch + 1}, batch "
-        f"{position.batch + 1}, step {_steps(model)} of the optimizer. " + "; ".join(facts) + f". "
-        f"Likely cause: {cause}. (Pass weft.callbacks.TerminateOnNaN() to stop quietly instead.)"
+        f"the loss is {loss} (not finite) in {place}step {_steps(model)} of the optimizer. "
+        + "; ".join(facts)
+        + f". Likely cause: {cause}.{advice}"
     )
 
 

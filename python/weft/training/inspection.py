@@ -144,21 +144,46 @@ def warn_no_batch(epoch: int) -> None:
     )
 
 
-def check_data(model: Any, source: Source, quiet: bool) -> None:
-    """Check data before training: finite numbers, targets that fit loss and outputs.
+def check_data(model: Any, source: Source, method: str, quiet: bool = False) -> None:
+    """Check data before they are used: finite numbers, targets that fit loss and outputs.
 
     Args:
         model: The model.
         source: The data.
+        method: What they are used for.
         quiet: Leave NaN and infinity to the callback that stops on them.
     """
-    x, y, sample_weight = checks.checkable(source)
+    data = checks.checkable(source)
     if not quiet:
-        # Losses and steps of the user's own may have a meaning for missing targets.
-        own = own_step(model) or _own_loss(model)
-        fills = any(type(layer).__name__ == "Imputer" for layer in model._flatten_layers())
-        checks.check_finite(None if fills else x, None if own else y, sample_weight)
-    check_labels(model, source, (x, y, sample_weight))
+        check_finite(model, data, method)
+    checks.warn_negative_weights(data[2])
+    check_labels(model, source, data)
+
+
+def check_finite(model: Any, data: Any, method: str) -> None:
+    """Raise for NaN and infinity, which only models made for them may be given."""
+    x, y, sample_weight = unpack(data)
+    # Losses and steps of the user's own may have a meaning for missing targets.
+    own = own_step(model) or _own_loss(model)
+    fills = any(type(layer).__name__ == "Imputer" for layer in model._flatten_layers())
+    checks.check_finite(None if fills else x, None if own else y, sample_weight, method)
+
+
+def check_class_weight(model: Any, class_weight: dict[int, float]) -> None:
+    """Raise for a weight of a class that the output does not have."""
+    outputs = outputs_of(model)
+    units = outputs[0].units if len(outputs) == 1 else None
+    loss = model._compiled.loss
+    shared = None if loss is None else loss._shared
+    if units is None or labels.kind_of(shared) not in ("sparse", "categorical", "binary"):
+        return
+    classes = max(units, 2)  # one unit tells two classes apart
+    wrong = [label for label in class_weight if not 0 <= int(label) < classes]
+    if wrong:
+        raise ValueError(
+            f"class_weight: {wrong[0]} is no class: layer {outputs[0].layer!r} has {units} "
+            f"unit{'s' if units > 1 else ''}, so the classes are 0 to {classes - 1}"
+        )
 
 
 def _own_loss(model: Any) -> bool:
@@ -272,6 +297,14 @@ class Explainer:
                 self(loss, data)
         elif isinstance(loss, Tensor) and loss.size == 1 and not math.isfinite(loss.item()):
             self(loss.item(), data)
+
+
+def explain_alone(model: Any, loss: float, data: Any) -> None:
+    """Raise an error that explains the loss of a single batch, which is not finite."""
+    from weft.training.diagnosis import explain
+
+    check_finite(model, data, "train_on_batch")
+    raise ValueError(explain(model, loss, data))
 
 
 # --- predictions ---------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class Compiled:
         self.own_losses = False  # whether the model's class defines `losses`
         self.takes_training: bool | None = None  # whether an overridden compute_loss does
         self.checked: Any = None  # kind of the last batch that was checked
+        self.keeps_state = False  # whether a forward pass changes weights, as batch norm's does
         self.deferred = False  # whether logs are read from a GPU when somebody looks at them
         self.last_batch: Any = None  # of a step whose loss is not read yet
 
@@ -69,7 +70,7 @@ class Step:
     _compile_arguments: Any = None
     _initial_epoch: Any = None  # set by BackupAndRestore: where to go on
     _position: Any = None  # epoch, batch and generator of a running fit
-    _explain_loss: Any = None  # called with a loss that is not finite, inside `fit`
+    _explain_loss: Any = None  # called with a loss that is not finite, while training
 
     # --- compile ---------------------------------------------------------------------------------
 
@@ -344,11 +345,12 @@ class Step:
     def _count_loss(self, loss: Any, x: Any, data: Any) -> None:
         compiled = self._compiled
         if not compiled.deferred and self._explain_loss is not None:
-            computed = loss.detach()
+            computed, first = loss.detach(), self._explain_loss
 
             def check() -> None:
+                # Of several epochs the running one explains; single batches have no other.
                 if not math.isfinite(value := computed.item()):
-                    self._explain_loss(value, data)
+                    (self._explain_loss or first)(value, data)
 
             on_host_unless_finite(computed, check)
         compiled.loss_tracker.update_state(loss, _rows(x))
@@ -380,6 +382,9 @@ class Step:
         self.__dict__.pop("_float_dtype", None)
         compiled.variables = list(self.variables) if self.trainable else []
         compiled.own_losses = inspection.own_losses(self)
+        compiled.keeps_state = any(
+            not v._trainable and v.dtype.is_floating for v in compiled.variables
+        )
         compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
 
     def _added_losses(self) -> list[Any]:

@@ -7,6 +7,8 @@ to change a part; the loop stays the same.
 
 from __future__ import annotations
 
+import functools
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -118,12 +120,18 @@ class Trainer(Step):
             class_weight=class_weight,
             float_dtype=dtype,
         )
-        validation = self._validation(validation_data, validation_batch_size or batch_size, dtype)
+        if class_weight is not None:
+            inspection.check_class_weight(self, class_weight)
+        with arguments.naming("validation_data"):
+            validation = self._validation(
+                validation_data, validation_batch_size or batch_size, dtype
+            )
         run = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, model=self)
         quiet = inspection.stops_quietly(run)
-        inspection.check_data(self, source, quiet=quiet)
+        inspection.check_data(self, source, "fit", quiet)
         if validation is not None:
-            inspection.check_data(self, validation, quiet=quiet)
+            with arguments.naming("validation_data"):
+                inspection.check_data(self, validation, "evaluate", quiet)
         run.set_params(
             {
                 "verbose": verbose,
@@ -252,7 +260,7 @@ class Trainer(Step):
         source = make_source(
             x, y, sample_weight, batch_size=batch_size, float_dtype=self._data_dtype()
         )
-        inspection.check_labels(self, source)
+        inspection.check_data(self, source, "evaluate")
         run = self._start(callbacks, verbose, source, steps)
         try:
             logs = self._evaluate(run, Epochs(source, steps))
@@ -349,6 +357,10 @@ class Trainer(Step):
         Returns:
             The loss, or ``[loss, metric, ...]``, or a dict.
 
+        Raises:
+            ValueError: If the loss is not finite; the message names the value in the data, or what
+                else explains it. On the CPU the weights are still those from before.
+
         Example:
             >>> import numpy as np, weft
             >>> model = weft.Sequential([weft.Input((1,)), weft.layers.Dense(1)])
@@ -357,8 +369,15 @@ class Trainer(Step):
         """
         self._require_compiled("train_on_batch")
         data = tensors(x, y, sample_weight, class_weight, self._data_dtype())
+        if class_weight is not None:
+            inspection.check_class_weight(self, class_weight)
         self._check_batch(data)
+        if self._compiled.keeps_state:
+            inspection.check_finite(self, data, "train_on_batch")
         logs = as_numbers(self._replayed("train_on_batch", self._train_alone, data))
+        loss = logs.get("loss")
+        if type(loss) is float and not isfinite(loss):  # of a step of the user's own, or on a GPU
+            inspection.explain_alone(self, loss, data)
         return logs if return_dict else _in_order(logs)
 
     def partial_fit(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -373,6 +392,7 @@ class Trainer(Step):
         """The loss and metrics of one batch."""
         self._require_compiled("test_on_batch", optimizer=False)
         data = tensors(x, y, sample_weight, None, self._data_dtype())
+        inspection.check_finite(self, data, "test_on_batch")
         self._check_batch(data)
         with no_grad():
             logs = as_numbers(self._replayed("test_on_batch", self._test_alone, data))
@@ -380,7 +400,11 @@ class Trainer(Step):
 
     def _train_alone(self, data: Any) -> Logs:
         self.reset_metrics()
-        return self.train_step(data)
+        self._explain_loss = functools.partial(inspection.explain_alone, self)
+        try:
+            return self.train_step(data)
+        finally:
+            self._explain_loss = None
 
     def _test_alone(self, data: Any) -> Logs:
         self.reset_metrics()
@@ -394,9 +418,11 @@ class Trainer(Step):
             return inspection.own_arrays(self._replayed("predict_step", self.predict_step, data))
 
     def _check_batch(self, data: Any) -> None:
-        """Check a batch if the last one was of another kind."""
+        """Check a batch if the last one was of another kind; the values of the first as well."""
         kind = [(t.shape[1:], t.dtype) if isinstance(t, Tensor) else type(t) for t in data]
         if kind != self._compiled.checked:
+            if self._compiled.checked is None:  # before the model is built, perhaps
+                inspection.check_finite(self, data, "train_on_batch")
             inspection.check_batch(self, data)
             self._compiled.checked = kind
 
