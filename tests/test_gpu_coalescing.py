@@ -179,10 +179,11 @@ def forward_and_backward(x, w, dy, **options):
     [
         ("mma_64x64", 64, 1, "bfloat16"),
         ("mma_64x64", 64, 2, "float16"),
+        ("mma_64x64", 64, 1, "float32"),
         ("mma_128x128", 128, 1, "float16"),
     ],
 )
-def test_convolutions_of_halves_on_tensor_cores(variant, channels, dtype, groups):
+def test_convolutions_on_tensor_cores(variant, channels, dtype, groups):
     x, w, dy = (
         on_sim(*shape, dtype=dtype)
         for shape in (
@@ -191,8 +192,13 @@ def test_convolutions_of_halves_on_tensor_cores(variant, channels, dtype, groups
             (2, 8, 8, channels * groups),
         )
     )
-    with weft.kernels.conv2d.use(variant):
-        counts = counts_of(forward_and_backward(x, w, dy, groups=groups))
+    before = weft.matmul_precision()
+    weft.set_matmul_precision("tf32")
+    try:
+        with weft.kernels.conv2d.use(variant):
+            counts = counts_of(forward_and_backward(x, w, dy, groups=groups))
+    finally:
+        weft.set_matmul_precision(before)
     for kernel in ("correlate_mma_kernel", "weight_gradient_mma_kernel"):
         require_coalesced(counts, kernel)
         require_conflict_free(counts, kernel)
