@@ -12,24 +12,10 @@
 #include "cpu/gemm/microkernel.h"
 #include "cpu/gemm/narrow.h"
 #include "cpu/gemm/pack.h"
+#include "cpu/gemm/product.h"
+#include "cpu/gemm/swapped.h"
 
 namespace weft::cpu::WEFT_ISA::gemm {
-
-// C(i, j) = c[i * ldc + j]. One of the two strides of A is 1 (or its axis has length 1), so with B.
-template <class T>
-struct Gemm {
-  int64_t m = 0, n = 0, k = 0;
-  const T* a = nullptr;
-  int64_t a_row_stride = 0, a_column_stride = 0;
-  const T* b = nullptr;
-  int64_t b_row_stride = 0, b_column_stride = 0;
-  T* c = nullptr;
-  int64_t ldc = 0;
-  const T* bias = nullptr;
-  bool accumulate = false;
-  bool relu = false;
-  ActivateTile<T> activate = nullptr;
-};
 
 namespace detail {
 
@@ -53,9 +39,6 @@ constexpr int64_t kTasks = 8;  // at least so many where size allows, for an eve
 constexpr int64_t kPackTaskBytes = 128 * 1024;
 constexpr int64_t kFewRows = 3 * kMaxRows;
 constexpr int64_t kTilesTogether = 8;  // of a by columns, packed: 115 KB of a second-level cache
-
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Row tiles x panels of one block, cut into tasks by size alone.
 struct TaskGrid {
@@ -87,11 +70,6 @@ struct TaskGrid {
     row_tasks = divide_up(row_tiles, rows_per_task);
   }
 };
-
-template <class T>
-WEFT_INLINE ALayout layout_of_a(const Gemm<T>& g) {
-  return g.a_column_stride == 1 || g.k == 1 ? ALayout::rows : ALayout::columns;
-}
 
 // Scratch memory, or nothing (null) for 0 elements.
 template <class T>
@@ -321,14 +299,6 @@ void multiply_packed(const Gemm<T>& g) {
   }
 }
 
-// What is left of the epilogue where results come one by one.
-template <class T>
-WEFT_INLINE void finish_one(const Gemm<T>& g, T* c, int64_t column, T sum) {
-  if (g.bias != nullptr) sum += g.bias[column];
-  if (g.accumulate) sum += *c;
-  *c = g.relu && sum < T(0) ? T(0) : sum;  // NaN stays NaN
-}
-
 // Up to how many rows x @ w^T is faster as dot products than by packing w. Measured on Zen 4: with
 // k = 784 up to 48 rows, with k = 256 below 32, with k = 128 up to 8, since a dot product ends in a
 // sum over lanes that a short k does not pay for.
@@ -339,6 +309,10 @@ WEFT_INLINE int64_t max_dot_rows(const Gemm<T>& g) {
   return g.n < kLanes<T> || steps > 32 ? 32 : steps;
 }
 
+// Up to half of a vector's lanes (128x128x6: 55 GF/s so, 42 in tiles; with 8 columns 43 and 54).
+template <class T>
+inline constexpr int64_t kMostDotColumns = kLanes<T> < 16 ? kDotRows : 6;
+
 // So few columns that tiles would waste most of their lanes: dot products with the columns of B,
 // which are copied to lie in memory one after the other.
 template <class T>
@@ -346,9 +320,11 @@ void multiply_few_columns(const Gemm<T>& g) {
   const Scratch<T> columns(g.n * g.k);
   for (int64_t step = 0; step < g.k; step++)
     for (int64_t j = 0; j < g.n; j++) columns[j * g.k + step] = g.b[step * g.b_row_stride + j];
-  multiply_dots<T>(
-      {g.n, g.m, g.k, columns.get(), g.k, g.a, g.a_row_stride},
-      [&](int64_t j, int64_t i, T sum) { finish_one(g, g.c + i * g.ldc + j, j, sum); });
+  multiply_dots<T>({g.n, g.m, g.k, columns.get(), g.k, g.a, g.a_row_stride},
+                   [&]<int kCount>(int64_t j, int64_t i, const T(&sums)[kCount]) {
+                     for (int r = 0; r < kCount; r++)
+                       finish_one(g, g.c + (i + r) * g.ldc + j, j, sums[r]);
+                   });
 }
 
 // The products that narrow.h does better. False when there is none of them.
@@ -359,7 +335,10 @@ bool multiply_narrow(const Gemm<T>& g) {
   if (g.n == 1 && a_rows && b_columns) {
     // The dot products of one vector with the rows of A, which play the part of columns.
     multiply_dots<T>({1, g.m, g.k, g.b, 0, g.a, g.a_row_stride},
-                     [&](int64_t, int64_t i, T sum) { finish_one(g, g.c + i * g.ldc, 0, sum); });
+                     [&]<int kCount>(int64_t, int64_t i, const T(&sums)[kCount]) {
+                       for (int r = 0; r < kCount; r++)
+                         finish_one(g, g.c + (i + r) * g.ldc, 0, sums[r]);
+                     });
     return true;
   }
   if (g.m == 1 && g.b_column_stride == 1) {
@@ -369,61 +348,24 @@ bool multiply_narrow(const Gemm<T>& g) {
                  });
     return true;
   }
-  if (a_rows && g.b_column_stride == 1 && g.n <= kDotRows && g.m > kMaxRows &&
+  if (a_rows && g.b_column_stride == 1 && g.n <= kMostDotColumns<T> && g.m > kMaxRows &&
       g.k >= 2 * kLanes<T>) {
     multiply_few_columns(g);
     return true;
   }
   if (a_rows && b_columns && g.b_column_stride != 1 && g.m <= max_dot_rows(g)) {
-    multiply_dots<T>(
-        {g.m, g.n, g.k, g.a, g.a_row_stride, g.b, g.b_column_stride},
-        [&](int64_t i, int64_t j, T sum) { finish_one(g, g.c + i * g.ldc + j, j, sum); });
+    multiply_dots<T>({g.m, g.n, g.k, g.a, g.a_row_stride, g.b, g.b_column_stride},
+                     [&]<int kCount>(int64_t i, int64_t j, const T(&sums)[kCount]) {
+                       T* c = g.c + i * g.ldc + j;
+                       if (g.bias == nullptr && !g.accumulate && !g.relu) {
+                         memcpy(c, sums, sizeof(sums));
+                         return;
+                       }
+                       for (int q = 0; q < kCount; q++) finish_one(g, c + q, j + q, sums[q]);
+                     });
     return true;
   }
   return false;
-}
-
-// x^T @ g with fewer columns than a vector has lanes (the gradient of a classifier's last layer):
-// as (g^T @ x)^T all lanes work. With x^T and g both read along their rows nothing is packed.
-template <class T>
-WEFT_INLINE bool should_transpose_product(const Gemm<T>& g) {
-  return g.n > 1 && 4 * g.n <= 3 * kLanes<T> && g.m >= 2 * kLanes<T> && g.k >= kLanes<T> &&
-         g.a_row_stride == 1 && g.a_column_stride != 1 && g.b_column_stride == 1 &&
-         g.activate == nullptr;
-}
-
-template <class T>
-void multiply_transposed(const Gemm<T>& g) {
-  const int64_t ld = g.m + 64 / static_cast<int64_t>(sizeof(T));
-  const Scratch<T> product(g.n * ld);
-  Gemm<T> swapped;
-  swapped.m = g.n;
-  swapped.n = g.m;
-  swapped.k = g.k;
-  swapped.a = g.b;
-  swapped.a_row_stride = 1;
-  swapped.a_column_stride = g.b_row_stride;
-  swapped.b = g.a;
-  swapped.b_row_stride = g.a_column_stride;
-  swapped.b_column_stride = 1;
-  swapped.c = product.get();
-  swapped.ldc = ld;
-  if (should_pack_b(swapped))
-    multiply_packed(swapped);
-  else
-    multiply_unpacked(swapped);
-  // Columns outside: long runs are read, and the few cache lines of C that each takes stay in L1.
-  parallel_for(g.m, kPackTaskBytes / (8 * g.n), [&](int64_t begin, int64_t end) {
-    for (int64_t j = 0; j < g.n; j++) {
-      const T* from = product.get() + j * ld;
-      T* c = g.c + j;
-      const int64_t ldc = g.ldc;
-      if (g.bias == nullptr && !g.accumulate && !g.relu)
-        for (int64_t i = begin; i < end; i++) c[i * ldc] = from[i];
-      else
-        for (int64_t i = begin; i < end; i++) finish_one(g, c + i * ldc, j, from[i]);
-    }
-  });
 }
 
 }  // namespace detail
@@ -450,10 +392,10 @@ void gemm(const Gemm<T>& given) {
                 .relu = given.relu,
                 .activate = given.activate};
   }
+  if (detail::should_swap_few_rows(g)) return detail::multiply_few_rows_swapped(g);
+  if (detail::should_swap_few_columns(g)) return detail::multiply_few_columns_swapped(g);
   if (detail::multiply_narrow(g)) return;
-  if (detail::should_transpose_product(g))
-    detail::multiply_transposed(g);
-  else if (detail::should_pack_b(g) && g.k > 0)
+  if (detail::should_pack_b(g) && g.k > 0)
     detail::multiply_packed(g);
   else
     detail::multiply_unpacked(g);

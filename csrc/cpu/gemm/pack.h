@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/gemm/microkernel.h"
+#include "cpu/gemm/square.h"
 
 namespace weft::cpu::WEFT_ISA::gemm {
 
@@ -58,69 +59,6 @@ void pack_b_rows(int64_t k, int64_t n, const T* b, int64_t ldb, T* out) {
     for (int64_t j = 0; j < full; j += kLanes<T>) simd::store(to + j, simd::load(from + j));
     simd::store(to + full, simd::load_partial(from + full, static_cast<int>(rest - full)));
   }
-}
-
-// Side of the square that `transpose_square` turns in registers; 1: element by element.
-template <class T>
-inline constexpr int kSquare = 1;
-#if defined(__AVX2__)
-template <>
-inline constexpr int kSquare<float> = 8;
-template <>
-inline constexpr int kSquare<double> = 4;
-#elif defined(__x86_64__)
-template <>
-inline constexpr int kSquare<float> = 4;
-#endif
-
-// out[i * ld + j] = rows[j][i] for a square of kSquare<T>.
-WEFT_INLINE void transpose_square(const float* const* rows, int64_t at, float* out, int64_t ld) {
-#if defined(__AVX2__)
-  // Loading two half rows into one register saves a third of the shuffles, which all compete for
-  // one port.
-  const auto halves = [&](int r, int offset) __attribute__((always_inline)) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[r] + at + offset)),
-                                _mm_loadu_ps(rows[r + 4] + at + offset), 1);
-  };
-  for (int half = 0; half < 8; half += 4) {
-    const __m256 r0 = halves(0, half), r1 = halves(1, half);
-    const __m256 r2 = halves(2, half), r3 = halves(3, half);
-    const __m256 t0 = _mm256_unpacklo_ps(r0, r1), t1 = _mm256_unpackhi_ps(r0, r1);
-    const __m256 t2 = _mm256_unpacklo_ps(r2, r3), t3 = _mm256_unpackhi_ps(r2, r3);
-    float* to = out + half * ld;
-    _mm256_storeu_ps(to, _mm256_shuffle_ps(t0, t2, 0x44));
-    _mm256_storeu_ps(to + ld, _mm256_shuffle_ps(t0, t2, 0xee));
-    _mm256_storeu_ps(to + 2 * ld, _mm256_shuffle_ps(t1, t3, 0x44));
-    _mm256_storeu_ps(to + 3 * ld, _mm256_shuffle_ps(t1, t3, 0xee));
-  }
-#elif defined(__x86_64__)
-  __m128 r0 = _mm_loadu_ps(rows[0] + at), r1 = _mm_loadu_ps(rows[1] + at);
-  __m128 r2 = _mm_loadu_ps(rows[2] + at), r3 = _mm_loadu_ps(rows[3] + at);
-  _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-  _mm_storeu_ps(out, r0);
-  _mm_storeu_ps(out + ld, r1);
-  _mm_storeu_ps(out + 2 * ld, r2);
-  _mm_storeu_ps(out + 3 * ld, r3);
-#else
-  *out = rows[0][at];
-  (void)ld;
-#endif
-}
-WEFT_INLINE void transpose_square(const double* const* rows, int64_t at, double* out, int64_t ld) {
-#if defined(__AVX2__)
-  const auto halves = [&](int r, int offset) __attribute__((always_inline)) {
-    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(rows[r] + at + offset)),
-                                _mm_loadu_pd(rows[r + 2] + at + offset), 1);
-  };
-  for (int half = 0; half < 4; half += 2) {
-    const __m256d r0 = halves(0, half), r1 = halves(1, half);
-    _mm256_storeu_pd(out + half * ld, _mm256_unpacklo_pd(r0, r1));
-    _mm256_storeu_pd(out + (half + 1) * ld, _mm256_unpackhi_pd(r0, r1));
-  }
-#else
-  *out = rows[0][at];
-  (void)ld;
-#endif
 }
 
 // Columns of B are contiguous (B is the transpose of a row-major matrix).

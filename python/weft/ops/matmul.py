@@ -21,6 +21,7 @@ class MatMul(Function):
     """
 
     name = "matmul"
+    kernel = _C.matmul
 
     @staticmethod
     def forward(
@@ -118,7 +119,9 @@ def matmul(x: Any, y: Any) -> Tensor:
         >>> weft.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
     """
-    return MatMul.apply(as_tensor(x, near=y), as_tensor(y, near=x))
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+        x, y = as_tensor(x, near=y), as_tensor(y, near=x)
+    return MatMul.apply(x, y)
 
 
 # --- a layer's product, in one kernel ------------------------------------------------------------
