@@ -75,6 +75,10 @@ def test_block_edges(isa, dtype, layouts):
         (7, 70, 1300),
         (128, 128, 512),
         (57, 300, 2049),
+        (31, 333, 1037),
+        (64, 130, 4100),
+        (16, 256, 1024),
+        (300, 11, 517),
     ]:
         check_product(rng, m, n, k, dtype, layouts, 1, accumulate=True)
         check_product(rng, m, n, k, dtype, layouts, 0)
