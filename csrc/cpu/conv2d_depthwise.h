@@ -50,31 +50,88 @@ inline void depthwise_window(const Correlation<T>& c, int64_t n, int64_t p, int6
   });
 }
 
-// Whole 3 x 3 windows [begin, end) of one row: the nine weights stay in registers.
-template <class T>
-inline void depthwise_row_3x3(const Correlation<T>& c, int64_t n, int64_t p, int64_t begin,
-                              int64_t end) {
+// Two vectors of channels where the registers hold their 18 weights.
+inline constexpr int kDepthwiseVectors = gemm::kManyRegisters ? 2 : 1;
+
+// kOutputs windows of 3 x 3, one below the other, whose first pixel lies at x. `inside(i, s)` tells
+// whether image row i of theirs and kernel column s count.
+template <int kOutputs, int kVectors, bool kTail, class T, class Inside>
+WEFT_INLINE void depthwise_windows_3x3(const Correlation<T>& c, const T* x, T* y,
+                                       const Vec<T> (&weight)[9][kVectors],
+                                       const Vec<T> (&bias)[kVectors], int tail,
+                                       const Inside& inside) {
+  constexpr int L = kLanes<T>;
   const Windows& w = c.windows;
-  const int64_t step = w.dilation_w * c.x.pixel, down = w.dilation_h * c.x.row;
-  const T* first = c.x.at(n, p * w.stride_h + w.top, begin * w.stride_w + w.left);
-  for_channels<T, 1>(c.y.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
-    Vec<T> weight[9], bias{};
-#pragma GCC unroll 9
-    for (int t = 0; t < 9; t++) weight[t] = load_channels<kTail>(c.weights + t * c.x.C + ch, tail);
-    if (c.bias != nullptr) bias = load_channels<kTail>(c.bias + ch, tail);
-    const T* x = first + ch;
-    T* y = c.y.at(n, p, begin) + ch;
-    for (int64_t q = begin; q < end; q++, x += w.stride_w * c.x.pixel, y += c.y.pixel) {
-      Vec<T> sum[3] = {bias, Vec<T>{}, Vec<T>{}};  // three chains hide the latency of the additions
+  Vec<T> sum[kOutputs][kVectors];
+#pragma GCC unroll 4
+  for (int o = 0; o < kOutputs * kVectors; o++)
+    sum[o / kVectors][o % kVectors] = bias[o % kVectors];
 #pragma GCC unroll 3
-      for (int s = 0; s < 3; s++)
-#pragma GCC unroll 3
-        for (int r = 0; r < 3; r++)
-          sum[r] += load_channels<kTail>(x + r * down + s * step, tail) * weight[r * 3 + s];
-      Vec<T> all = sum[0] + sum[1] + sum[2];
-      if (c.relu) all = simd::max(Vec<T>{}, all);
-      store_channels<kTail>(y, all, tail);
+  for (int s = 0; s < 3; s++)
+#pragma GCC unroll 4
+    for (int i = 0; i < kOutputs + 2; i++) {
+      if (!inside(i, s)) continue;
+      const T* pixel = x + i * (w.dilation_h * c.x.row) + s * (w.dilation_w * c.x.pixel);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; v++) {
+        const Vec<T> value = load_channels<kTail>(pixel + v * L, tail);
+#pragma GCC unroll 2
+        for (int o = 0; o < kOutputs; o++)
+          if (i - o >= 0 && i - o < 3) sum[o][v] += value * weight[(i - o) * 3 + s][v];
+      }
     }
+#pragma GCC unroll 4
+  for (int o = 0; o < kOutputs * kVectors; o++) {
+    Vec<T> value = sum[o / kVectors][o % kVectors];
+    if (c.relu) value = simd::max(Vec<T>{}, value);
+    store_channels<kTail>(y + o / kVectors * c.y.row + o % kVectors * L, value, tail);
+  }
+}
+
+// kOutputs rows of 3 x 3 windows from row p on, the weights in registers. Two rows together read
+// the image rows that they share once: the image passes from the second-level to the first-level
+// cache twice instead of three times, and a load feeds two multiplications. Kernel rows outside
+// `rows` and columns of the border windows outside the image are skipped.
+template <int kOutputs, class T>
+inline void depthwise_rows_3x3(const Correlation<T>& c, int64_t n, int64_t p, Taps rows,
+                               Taps whole) {
+  const Windows& w = c.windows;
+  const int64_t h = p * w.stride_h + w.top;
+  for_channels<T, kDepthwiseVectors>(c.y.C, [&]<int kVectors, bool kTail>(int64_t ch, int tail) {
+    constexpr int L = kLanes<T>;
+    Vec<T> weight[9][kVectors], bias[kVectors] = {};
+#pragma GCC unroll 18
+    for (int t = 0; t < 9 * kVectors; t++)
+      weight[t / kVectors][t % kVectors] =
+          load_channels<kTail>(c.weights + t / kVectors * c.x.C + ch + t % kVectors * L, tail);
+    if (c.bias != nullptr)
+      for (int v = 0; v < kVectors; v++) bias[v] = load_channels<kTail>(c.bias + ch + v * L, tail);
+    const auto windows = [&](int64_t q, const auto& inside) __attribute__((always_inline)) {
+      // Of the first window, whether or not it lies inside the image.
+      const T* x = c.x.at(n, h, q * w.stride_w + w.left) + ch;
+      depthwise_windows_3x3<kOutputs, kVectors, kTail>(c, x, c.y.at(n, p, q) + ch, weight, bias,
+                                                       tail, inside);
+      return x;
+    };
+    const auto border = [&](int64_t q) __attribute__((always_inline)) {
+      const int64_t left = q * w.stride_w + w.left;
+      windows(q, [&](int i, int s) __attribute__((always_inline)) {
+        const int64_t v = left + s * w.dilation_w;
+        return i >= rows.begin && i < rows.end + kOutputs - 1 && v >= 0 && v < c.x.W;
+      });
+    };
+    int64_t q = 0;
+    for (; q < whole.begin; q++) border(q);
+    if (rows.begin == 0 && rows.end == 3)
+      for (; q < whole.end; q++) {
+        const T* x = windows(q, [](int, int) __attribute__((always_inline)) { return true; });
+        // Rows that the next group reads first: strided pixels are no stream to the hardware.
+        const T* ahead = x + (kOutputs * w.stride_h + 2 * w.dilation_h) * c.x.row;
+#pragma GCC unroll 4
+        for (int o = 0; o < kOutputs * kVectors; o++)
+          __builtin_prefetch(ahead + o / kVectors * c.x.row + o % kVectors * L, 0, 2);
+      }
+    for (; q < w.Q; q++) border(q);
   });
 }
 
@@ -83,22 +140,29 @@ template <class T>
 inline void correlate_depthwise(const Correlation<T>& c) {
   const Windows& w = c.windows;
   if (w.P <= 0 || w.Q <= 0) return;
-  const Taps whole = w.R == 3 && w.S == 3 ? whole_windows(w, c.x.W) : Taps{w.Q, w.Q};
-  const int64_t row_flops = 2 * w.Q * at_least(w.R * w.S, 1) * c.y.C;
-  parallel_for(c.x.N * w.P, 200'000 / at_least(row_flops, 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      const int64_t n = row / w.P, p = row % w.P;
-      const int64_t h = p * w.stride_h + w.top;
-      // The fast loop strides through rows; the next window's new rows are fetched in order.
-      const int64_t next = h + (w.R - 1) * w.dilation_h + 1;
-      if (next >= 0 && next + w.stride_h <= c.x.H)
-        prefetch_part(c.x.at(n, next, 0), w.stride_h * c.x.row, 0, 1);
-      const bool fast = whole.begin < whole.end && h >= 0 && h + 2 * w.dilation_h < c.x.H;
-      const int64_t border = fast ? whole.begin : w.Q;
-      for (int64_t q = 0; q < border; q++) depthwise_window(c, n, p, q);
-      if (!fast) continue;
-      depthwise_row_3x3(c, n, p, whole.begin, whole.end);
-      for (int64_t q = whole.end; q < w.Q; q++) depthwise_window(c, n, p, q);
+  const bool fast = w.R == 3 && w.S == 3;
+  const Taps whole = whole_windows(w, c.x.W);
+  const int64_t together = fast && w.stride_h == 1 && w.dilation_h == 1 ? 2 : 1;
+  const int64_t groups = ceil_div(w.P, together);
+  const int64_t flops = 2 * together * w.Q * at_least(w.R * w.S, 1) * c.y.C;
+  parallel_for(c.x.N * groups, 200'000 / at_least(flops, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; group++) {
+      const int64_t n = group / groups, first = group % groups * together;
+      const int64_t last = at_most(first + together, w.P);
+      const auto rows_of = [&](int64_t p) {
+        return taps_inside(p * w.stride_h + w.top, w.dilation_h, w.R, c.x.H);
+      };
+      const Taps rows = rows_of(first);
+      if (fast && last - first == 2 && rows.begin == 0 && rows_of(last - 1).end == 3) {
+        depthwise_rows_3x3<2>(c, n, first, {0, 3}, whole);
+        continue;
+      }
+      for (int64_t p = first; p < last; p++) {
+        if (fast)
+          depthwise_rows_3x3<1>(c, n, p, rows_of(p), whole);
+        else
+          for (int64_t q = 0; q < w.Q; q++) depthwise_window(c, n, p, q);
+      }
     }
   });
 }
