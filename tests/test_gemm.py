@@ -96,6 +96,7 @@ def test_epilogue(isa, has_bias, activation):
         (128, 10, 128),
         (128, 3, 70),
         (30, 33, 500),
+        (31, 133, 2300),
     ]:
         for x_layout, w_layout in LAYOUTS:
             x = laid_out(rng.standard_normal((m, k)), x_layout, 1)
@@ -126,7 +127,13 @@ def test_threads_do_not_change_bits(isa, layouts):
     rng = np.random.default_rng(5)
     before = _C.num_threads()
     try:
-        for m, n, k in [(300, 300, 300), (33, 1025, 300), (700, 1, 900), (1, 900, 700)]:
+        for m, n, k in [
+            (300, 300, 300),
+            (33, 1025, 300),
+            (32, 700, 300),
+            (700, 1, 900),
+            (1, 900, 700),
+        ]:
             x = _C.from_numpy(laid_out(rng.standard_normal((m, k)).astype("f"), layouts[0], 1))
             y = _C.from_numpy(laid_out(rng.standard_normal((k, n)).astype("f"), layouts[1], 1))
             results = []
