@@ -1,7 +1,7 @@
-// Forward: a block has 64 queries of one head and passes over the keys, 64 at a time; the weights
-// of a tile go through shared memory into the second product. 2 T S (D + E) multiply-adds on the
-// ordinary units bound it; memory sees the operands once for each 64 queries, mostly from L2. Of a
-// value larger than 64 numbers each block computes 64, with the scores anew.
+// Forward on the ordinary units: a block has 64 queries of one head and passes over the keys, 64 at
+// a time; the weights of a tile go through shared memory into the second product. 2 T S (D + E)
+// multiply-adds on the ordinary units bound it; memory sees the operands once for each 64 queries,
+// mostly from L2. Of a value larger than 64 numbers each block computes 64, with the scores anew.
 #include "cuda/attention.h"
 
 #include "cuda/stream.h"
@@ -11,15 +11,6 @@ namespace weft::WEFT_GPU {
 namespace {
 
 using namespace attending;
-
-template <class X>
-struct Forward {
-  Scores<X> scores;
-  Heads<const X> query, key, value;
-  Heads<X> y;
-  Compute<X>* lse;
-  int64_t tiles;
-};
 
 // What a thread knows of the four queries of its rows.
 template <class C>
@@ -66,15 +57,16 @@ __device__ Four<C> weigh(Sums<C>& s, Passing<C>& t) {
 
 template <class X>
 __global__ void __launch_bounds__(kThreads, kBlocksPerSm<X>)
-    forward_kernel(const __grid_constant__ Forward<X> a) {
+    forward_kernel(const __grid_constant__ ForwardArguments<X> a) {
   using C = Compute<X>;
   DYN_SMEM(C, shared);
   C *query_tile = shared, *other_tile = shared + kTileElements,
     *weight_tile = shared + 2 * kTileElements;
   const AttentionParams& p = a.scores.p;
-  const int64_t number = blockIdx.x / a.tiles, n = number / p.heads, h = number % p.heads;
+  const int64_t tiles = (p.T + kTile - 1) / kTile, number = blockIdx.x / tiles;
+  const int64_t n = number / p.heads, h = number % p.heads;
   // The last queries see the most keys when causal: they begin first.
-  const int64_t first = (a.tiles - 1 - blockIdx.x % a.tiles) * kTile;
+  const int64_t first = (tiles - 1 - blockIdx.x % tiles) * kTile;
   const int64_t kv = h / (p.heads / p.kv_heads);
   const int column = static_cast<int>(blockIdx.y) * kTile;
   const Rows<const X> query = a.query.rows(n, h, p.T, p.D), key = a.key.rows(n, kv, p.S, p.D),
@@ -125,9 +117,12 @@ __global__ void remember(const RandomStream* taken, uint64_t* drawn) {
 
 template <class X>
 void run_forward(const AttentionParams& p, const Operand* o, const RandomStream* random) {
-  const Forward<X> a{{p, {o[3], o[4]}, random}, o[0],         o[1], o[2], o[6],
-                     o[7].as<Compute<X>>(),     tiles_of(p.T)};
-  const dim3 grid(static_cast<uint32_t>(p.N * p.heads * a.tiles),
+  const ForwardArguments<X> a{{p, {o[3], o[4]}, random}, o[0], o[1], o[2], o[6],
+                              o[7].as<Compute<X>>()};
+  if constexpr (!std::is_same_v<X, double>) {
+    if (fits_mma(p, {&o[0], &o[1], &o[2], &o[6]})) return launch_mma(a);
+  }
+  const dim3 grid(static_cast<uint32_t>(p.N * p.heads * tiles_of(p.T)),
                   static_cast<uint32_t>(tiles_of(p.E)));
   gpu::launch(forward_kernel<X>, grid, dim3(kThreads), 3 * kTileElements * sizeof(Compute<X>),
               stream(), a);

@@ -1,8 +1,12 @@
-// What attention's two directions share on a GPU. Everything is a product of tiles of 64 x 64
-// numbers in shared memory: 256 threads hold 4 x 4 sums each and read two vectors of four numbers
-// for 16 multiply-adds, so that arithmetic is the bound (3 shared-memory wavefronts in 4 cycles of
-// it). Halves are widened when a tile is loaded; sums are float32.
+// What attention's two directions share on a GPU, and its products on the ordinary units, which
+// serve float32, float64 and heads that the tensor cores (attention_mma.h) do not take. Everything
+// is a product of tiles of 64 x 64 numbers in shared memory: 256 threads hold 4 x 4 sums each and
+// read two vectors of four numbers for 16 multiply-adds, so that arithmetic is the bound (3
+// shared-memory wavefronts in 4 cycles of it). Halves are widened when a tile is loaded; sums are
+// float32.
 #pragma once
+
+#include <initializer_list>
 
 #include "cuda/math.h"
 #include "cuda/random_stream.h"
@@ -263,6 +267,21 @@ struct Scores {
 
 // How many tiles a count of rows needs.
 inline int64_t tiles_of(int64_t rows) { return (rows + kTile - 1) / kTile; }
+
+template <class X>
+struct ForwardArguments {
+  Scores<X> scores;
+  Heads<const X> query, key, value;
+  Heads<X> y;
+  Compute<X>* lse;
+};
+
+// Whether the tensor cores compute this: see attention_mma.h. `heads` are the operands (N, steps,
+// heads, size).
+bool fits_mma(const AttentionParams& p, std::initializer_list<const Operand*> heads);
+void launch_mma(const ForwardArguments<float>& a);
+void launch_mma(const ForwardArguments<Float16>& a);
+void launch_mma(const ForwardArguments<BFloat16>& a);
 
 }  // namespace attending
 }  // namespace weft::WEFT_GPU

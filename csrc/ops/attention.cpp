@@ -50,12 +50,18 @@ AttentionParams make_params(const Tensor& query, const Tensor& key, const Tensor
             (query.dim(3) <= kLargestHeadOfGpu && value.dim(3) <= kLargestHeadOfGpu),
         op, ": heads of at most ", kLargestHeadOfGpu, " numbers fit the kernel of a GPU, got ",
         query.dim(3), " and ", value.dim(3), "; pass flash_attention=False");
-  return {query.dim(0),     query.dim(1),
-          key.dim(1),       query.dim(2),
-          key.dim(2),       query.dim(3),
-          value.dim(3),     scale,
-          causal,           static_cast<uint64_t>(std::llround((1 - dropout) * 0x1p32)),
-          1 / (1 - dropout)};
+  return {query.dim(0),
+          query.dim(1),
+          key.dim(1),
+          query.dim(2),
+          key.dim(2),
+          query.dim(3),
+          value.dim(3),
+          scale,
+          causal,
+          static_cast<uint64_t>(std::llround((1 - dropout) * 0x1p32)),
+          1 / (1 - dropout),
+          matmul_precision()};
 }
 
 // A view of (N, heads, T, S) whose last axis is contiguous or repeated.

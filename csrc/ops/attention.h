@@ -8,6 +8,7 @@
 
 #include "core/kernel.h"
 #include "core/tensor.h"
+#include "ops/matmul_variant.h"
 
 namespace weft {
 
@@ -19,6 +20,7 @@ struct AttentionParams {
   bool causal;              // query t sees keys 0 ... t
   uint64_t keep_threshold;  // dropout of weights: kept when their 32 random bits are below it
   double keep_scale;        // 1 / (1 - rate)
+  MatmulPrecision precision;
 };
 
 namespace kernels {
@@ -28,7 +30,9 @@ namespace kernels {
 // y (N, T, heads, E); lse (N, heads, T): the logarithm of the sum of exp(score), +inf where no key
 // is seen; drawn (2): seed and counter before this launch, and state, with dropout only.
 // A row that sees no key (masked, or with a bias of -inf) gives zeros, and gradients of zero.
-// |error| of a weight <= w ((D / 2 + 4) eps max|score| + 4 eps); y adds S / 2 eps of max|v|.
+// |error| of a weight <= w ((D / 2 + 4) eps max|score| + 4 eps); y adds S / 2 eps of max|v|. The
+// tensor cores of a GPU multiply halves, or floats as tf32 where the precision lets them: weights,
+// and slopes of scores, are rounded to that type before they are multiplied.
 extern Kernel<AttentionParams> attention;
 // Operands: dy, query, key, value, y, lse, mask, bias, drawn; dquery, dkey, dvalue (contiguous) and
 // dbias (N, heads, T, S) or absent. Computes the weights anew.
