@@ -276,12 +276,25 @@ struct ForwardArguments {
   Compute<X>* lse;
 };
 
+template <class X>
+struct BackwardArguments {
+  Scores<X> scores;
+  Heads<const X> dy, query, key, value, y;
+  Heads<X> dquery, dkey, dvalue;
+  X* dbias;
+  const Compute<X>* lse;
+  Compute<X>* delta;  // (N, heads, T): sum(dy y)
+};
+
 // Whether the tensor cores compute this: see attention_mma.h. `heads` are the operands (N, steps,
 // heads, size).
 bool fits_mma(const AttentionParams& p, std::initializer_list<const Operand*> heads);
 void launch_mma(const ForwardArguments<float>& a);
 void launch_mma(const ForwardArguments<Float16>& a);
 void launch_mma(const ForwardArguments<BFloat16>& a);
+void launch_mma(const BackwardArguments<float>& a);
+void launch_mma(const BackwardArguments<Float16>& a);
+void launch_mma(const BackwardArguments<BFloat16>& a);
 
 }  // namespace attending
 }  // namespace weft::WEFT_GPU

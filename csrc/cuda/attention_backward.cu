@@ -1,8 +1,8 @@
-// Backward, weights computed anew from lse: one kernel goes over the keys for each 64 queries
-// (dquery), one over the queries for each 64 keys (dkey, dvalue). No sum is shared between blocks,
-// so there are no atomics, and results do not depend on scheduling; the price is that scores are
-// computed twice (7 products of tiles in place of 5). Of gradients larger than 64 numbers each
-// block computes 64.
+// Backward on the ordinary units, weights computed anew from lse: one kernel goes over the keys for
+// each 64 queries (dquery), one over the queries for each 64 keys (dkey, dvalue). No sum is shared
+// between blocks, so there are no atomics, and results do not depend on scheduling; the price is
+// that scores are computed twice (7 products of tiles in place of 5). Of gradients larger than 64
+// numbers each block computes 64.
 #include "cuda/attention.h"
 #include "cuda/block.h"
 #include "cuda/stream.h"
@@ -13,19 +13,10 @@ namespace {
 
 using namespace attending;
 
-template <class X>
-struct Backward {
-  Scores<X> scores;
-  Heads<const X> dy, query, key, value, y;
-  Heads<X> dquery, dkey, dvalue;
-  X* dbias;
-  const Compute<X>* lse;
-  Compute<X>* delta;  // (N, heads, T): sum(dy y)
-};
-
 // A warp for each row.
 template <class X>
-__global__ void __launch_bounds__(kThreads) row_dots(const __grid_constant__ Backward<X> a) {
+__global__ void __launch_bounds__(kThreads)
+    row_dots(const __grid_constant__ BackwardArguments<X> a) {
   using C = Compute<X>;
   const AttentionParams& p = a.scores.p;
   const int64_t row = int64_t{blockIdx.x} * (kThreads / gpu::kWarp) + threadIdx.x / gpu::kWarp;
@@ -43,8 +34,9 @@ __global__ void __launch_bounds__(kThreads) row_dots(const __grid_constant__ Bac
 // Scores become weights (times what dropout makes of them), products dy value^T the slopes of the
 // scores. `tile` is free.
 template <class X>
-__device__ void differentiate(const Backward<X>& a, Sums<Compute<X>>& s, Sums<Compute<X>>& slopes,
-                              int64_t n, int64_t h, int64_t query, int64_t key, Compute<X>* tile) {
+__device__ void differentiate(const BackwardArguments<X>& a, Sums<Compute<X>>& s,
+                              Sums<Compute<X>>& slopes, int64_t n, int64_t h, int64_t query,
+                              int64_t key, Compute<X>* tile) {
   using C = Compute<X>;
   const AttentionParams& p = a.scores.p;
   a.scores.finish(s, n, h, query, key);
@@ -70,7 +62,7 @@ __device__ void differentiate(const Backward<X>& a, Sums<Compute<X>>& s, Sums<Co
 
 template <class X>
 __global__ void __launch_bounds__(kThreads, kBlocksPerSm<X>)
-    query_kernel(const __grid_constant__ Backward<X> a) {
+    query_kernel(const __grid_constant__ BackwardArguments<X> a) {
   using C = Compute<X>;
   DYN_SMEM(C, shared);
   C *query_tile = shared, *other_tile = shared + kTileElements,
@@ -109,7 +101,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerSm<X>)
 
 template <class X>
 __global__ void __launch_bounds__(kThreads, kBlocksPerSm<X>)
-    key_kernel(const __grid_constant__ Backward<X> a) {
+    key_kernel(const __grid_constant__ BackwardArguments<X> a) {
   using C = Compute<X>;
   DYN_SMEM(C, shared);
   C *query_tile = shared, *other_tile = shared + kTileElements,
@@ -155,22 +147,25 @@ void backward(const AttentionParams& p, const Operand* o) {
   const DeviceScratch<Compute<X>> delta(rows);
   // What was drawn has the layout of a stream.
   const auto* random = reinterpret_cast<const RandomStream*>(o[8].data);
-  const Backward<X> a{{p, {o[6], o[7]}, o[8].present ? random : nullptr},
-                      o[0],
-                      o[1],
-                      o[2],
-                      o[3],
-                      o[4],
-                      o[9],
-                      o[10],
-                      o[11],
-                      o[12].present ? o[12].as<X>() : nullptr,
-                      o[5].as<Compute<X>>(),
-                      delta.get()};
+  const BackwardArguments<X> a{{p, {o[6], o[7]}, o[8].present ? random : nullptr},
+                               o[0],
+                               o[1],
+                               o[2],
+                               o[3],
+                               o[4],
+                               o[9],
+                               o[10],
+                               o[11],
+                               o[12].present ? o[12].as<X>() : nullptr,
+                               o[5].as<Compute<X>>(),
+                               delta.get()};
   constexpr int kRows = kThreads / gpu::kWarp;
   constexpr size_t kShared = 3 * kTileElements * sizeof(Compute<X>);
   gpu::launch(row_dots<X>, dim3(static_cast<uint32_t>((rows + kRows - 1) / kRows)), dim3(kThreads),
               0, stream(), a);
+  if constexpr (!std::is_same_v<X, double>) {
+    if (fits_mma(p, {&o[0], &o[1], &o[2], &o[3], &o[9], &o[10], &o[11]})) return launch_mma(a);
+  }
   const uint32_t columns = static_cast<uint32_t>(tiles_of(p.D)),
                  all_columns = static_cast<uint32_t>(tiles_of(p.D > p.E ? p.D : p.E));
   gpu::launch(query_kernel<X>, dim3(static_cast<uint32_t>(p.N * p.heads * tiles_of(p.T)), columns),

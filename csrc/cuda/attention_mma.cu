@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(kMmaThreads, S::kBlocksPerSm)
   const AttentionParams& p = a.scores.p;
   __shared__ Rows<const typename S::X> query_rows, key_rows, value_rows;
   const int T = static_cast<int>(p.T), heads = static_cast<int>(p.heads);
-  const int tiles = (T + S::kQueries - 1) / S::kQueries;
+  const int tiles = tiles_in(T, S::kQueries);
   const int number = static_cast<int>(blockIdx.x) / tiles, n = number / heads, h = number % heads;
   // The last queries see the most keys when causal: they begin first.
   const int first = (tiles - 1 - static_cast<int>(blockIdx.x) % tiles) * S::kQueries;

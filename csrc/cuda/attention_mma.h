@@ -9,6 +9,7 @@
 
 #include "cuda/attention.h"
 #include "cuda/gemm_mma.h"
+#include "cuda/ptx_math.h"
 
 namespace weft::WEFT_GPU {
 namespace attending {
@@ -16,6 +17,8 @@ namespace attending {
 constexpr int kMmaThreads = 128, kMmaWarps = kMmaThreads / gpu::kWarp;
 constexpr int kLargestMmaHead = 128;
 constexpr float kLog2OfE = 1.4426950408889634f, kLnOf2 = 0.6931471805599453f;
+
+__device__ __forceinline__ int tiles_in(int rows, int tile) { return (rows + tile - 1) / tile; }
 
 // Addresses that follow from it are computed in every turn of a loop and take no registers between.
 __device__ __forceinline__ int fresh_lane() {
@@ -84,12 +87,13 @@ class HeadFetcher {
   static_assert(Tile::kRows % kRowsAtOnce == 0);
 
   __device__ explicit HeadFetcher(const Rows<const X>& shared_rows) : rows_(shared_rows) {}
-  __device__ __forceinline__ void fetch(unsigned char* tile, int first) const {
+  // `offset` elements further.
+  __device__ __forceinline__ void fetch(unsigned char* tile, int first, int64_t offset = 0) const {
     const int thread = static_cast<int>(anew(threadIdx.x));
     const int row = place_of(thread / kUnitsPerRow);
     const int column = thread % kUnitsPerRow * kElements;
     const int count = column < rows_.size ? static_cast<int>(rows_.count) - first : 0;
-    const X* from = rows_.row(first + row) + column;
+    const X* from = rows_.row(first + row) + column + offset;
     UNROLL for (int r = 0; r < Tile::kRows; r += kRowsAtOnce) {
       const bool inside = row + r < count;
       ptx::cp_async<kUnit>(tile + Tile::offset(row + r, column), inside ? from : rows_.data,

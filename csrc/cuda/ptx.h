@@ -6,8 +6,6 @@
 // ptx_wgmma.h    warpgroup matrix multiplication (sm_90a)
 #pragma once
 
-#include <math.h>
-
 #include "cuda/gpu.h"
 
 #ifndef __CUDACC__
@@ -58,14 +56,6 @@ WEFT_PTX uint32_t tf32_bits(float x) {
   uint32_t bits;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
-}
-
-// 2^x by the table of the special function units: 2 ulp, and numbers too small for a normal float
-// are 0.
-WEFT_PTX float exp2_approximate(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
 }
 
 // ---- named barriers: `threads` is a multiple of 32 ----------------------------------------------
@@ -173,8 +163,6 @@ WEFT_PTX uint32_t tf32_bits(float x) {
   const bool finite = (bits & 0x7f800000u) != 0x7f800000u;
   return (finite ? bits + 0x1000u : bits) & ~0x1fffu;
 }
-
-WEFT_PTX float exp2_approximate(float x) { return ::exp2f(x); }
 
 WEFT_PTX void barrier_sync(int id, int threads) { simulator::barrier_sync(id, threads); }
 WEFT_PTX void barrier_arrive(int id, int threads) { simulator::barrier_arrive(id, threads); }
