@@ -78,7 +78,8 @@ def reference(operands, options, dy=None):
         return y, np.einsum("nhts,nshe->nthe", w, abs(v))
     dw = np.einsum("nthe,nshe->nhts", dy, v)
     ds = w * (dw - (w * dw).sum(-1, keepdims=True))
-    sizes = w * (abs(dw) + (w * abs(dw)).sum(-1, keepdims=True))
+    own = abs(dy * y).sum(-1).transpose(0, 2, 1)[..., None]  # y is rounded before sum(dy y)
+    sizes = w * (abs(dw) + (w * abs(dw)).sum(-1, keepdims=True) + own)
 
     def slopes(ds, w, q, k, dy):
         dq = np.einsum("nhts,nshd->nthd", ds, k) * scale
@@ -130,6 +131,39 @@ def test_forward(gpu, tf32, name, dtype):
     y = ops.dot_product_attention(*on(gpu, operands, dtype), **given)
     # tf32 also rounds queries and keys, by as much as scores of this size change weights.
     require_close(y, expected, sizes, dtype, roundings=8 if dtype == "tf32" else 2)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "tf32"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_gradients(gpu, tf32, name, dtype):
+    operands, options = example(SHAPES[name], dtype)
+    y, _ = reference(operands, options)
+    dy = np.sign(y) * (np.arange(y.size).reshape(y.shape) % 5 - 2)
+    expected, sizes, of_scores = reference(operands, options, dy)
+    given, more = on(gpu, operands, dtype), options_on(gpu, options, dtype)
+    inputs = given + [more[name] for name in more if name == "bias"]
+    for x in inputs:
+        x.requires_grad = True
+    found = weft.grad([ops.dot_product_attention(*given, **more)], inputs, on(gpu, [dy], dtype))
+    for x, exact, size in zip(found, expected, sizes, strict=False):
+        require_close(x, exact, size, dtype, roundings=8 if dtype == "tf32" else 3)
+    if "bias" in more:
+        exact, size = (x.sum(0) for x in of_scores)
+        require_close(found[3], exact, size, dtype, roundings=8 if dtype == "tf32" else 3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "tf32"])
+def test_gradients_have_the_same_bits_every_time(gpu, tf32, dtype):
+    operands, _ = example((1, 150, 150, 4, 2, 64, 64, ()), dtype)
+
+    def gradients():
+        given = on(gpu, operands, dtype)
+        for x in given:
+            x.requires_grad = True
+        y = ops.dot_product_attention(*given, is_causal=True)
+        return [x.numpy().tobytes() for x in weft.grad([y], given, [y.detach()])]
+
+    assert gradients() == gradients()
 
 
 def test_a_row_of_a_batch_of_heads_in_any_order(gpu):
@@ -185,6 +219,37 @@ def test_dropout_drops_what_the_cpu_drops(gpu, tf32, size, dtype):
     require_close(found, expected, np.full(expected.shape, 4.0), dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "tf32"])
+@pytest.mark.parametrize("size", [32, 128])
+def test_gradients_drop_what_the_forward_pass_drops(gpu, tf32, size, dtype):
+    """The gradient of the values is linear in weights that the forward pass shows."""
+    (query, key, _), _ = example((1, 70, 72, 1, 1, size, 72, ()), dtype)
+    identity = np.eye(72)[None, :, None]
+    weights = random_attention(gpu, dtype, 0.4, query, key, identity)
+    kept = weights.astype("float64").numpy()[0, :, 0]
+    assert 0.3 < np.mean(kept[np.tril(np.ones(kept.shape, bool))] == 0) < 0.5
+    value, dy = (
+        np.random.default_rng(i).integers(-2, 3, (1, n, 1, 72)) for i, n in ((0, 72), (1, 70))
+    )
+    given = on(gpu, [query, key, value], dtype)
+    for x in given:
+        x.requires_grad = True
+    y = ops.dot_product_attention(*given, dropout=0.4, is_causal=True, seed=3)
+    dq, dk, dv = weft.grad([y], given, on(gpu, [dy], dtype))
+    exact = np.einsum("ts,te->se", kept, dy[0, :, 0])[None, :, None]
+    sizes = np.einsum("ts,te->se", kept, abs(dy[0, :, 0]))[None, :, None]
+    require_close(dv, exact, sizes, dtype, roundings=4)
+    dw = dy[0, :, 0] @ value[0, :, 0].T
+    slopes = kept * dw
+    whole = reference([query, key, np.eye(72)[None, :, None]], {"is_causal": True})[0][0, :, 0]
+    slopes = slopes - whole * slopes.sum(-1, keepdims=True)
+    sizes = abs(kept * dw) + whole * (kept * abs(dw)).sum(-1, keepdims=True) * 2
+    for found, other, equation in ((dq, key, "ts,sd->td"), (dk, query, "ts,td->sd")):
+        exact = np.einsum(equation, slopes, other[0, :, 0]) / math.sqrt(size)
+        allowed = np.einsum(equation, sizes, abs(other[0, :, 0])) / math.sqrt(size)
+        require_close(found, exact[None, :, None], allowed[None, :, None], dtype, roundings=8)
+
+
 def kernels_of(function, *arguments):
     step = weft.capture(function)
     for _ in range(3):
@@ -197,6 +262,14 @@ def kernels_of(function, *arguments):
 def test_halves_are_not_cast(gpu, dtype):
     operands = on(gpu, example((1, 40, 40, 2, 2, 64, 64, ()), dtype)[0], dtype)
     assert kernels_of(ops.dot_product_attention, *operands) == ["attention"]
+    for x in operands:
+        x.requires_grad = True
+
+    def gradients(dy):
+        return weft.grad([ops.dot_product_attention(*operands)], operands, [dy])
+
+    dy = operands[0].detach()
+    assert kernels_of(gradients, dy) == ["attention", "attention_backward"]
 
 
 needs_counters = pytest.mark.skipif(not _C.sim_can_watch(), reason="WEFT_SIM_CHECKED=OFF")
@@ -206,17 +279,21 @@ needs_counters = pytest.mark.skipif(not _C.sim_can_watch(), reason="WEFT_SIM_CHE
 @needs_counters
 @pytest.mark.parametrize("dtype", ["float16", "tf32"])
 @pytest.mark.parametrize("size", [32, 64, 128])
-def test_forward_moves_whole_sectors_without_bank_conflicts(tf32, size, dtype):
+def test_whole_sectors_without_bank_conflicts(tf32, size, dtype):
     shape = (1, 128, 128, 2, 2, size, size, ())
     operands = on("sim", example(shape, dtype)[0], dtype)
+    for x in operands:
+        x.requires_grad = True
     bias = weft.tensor(np.zeros((128, 128), "float32"), device="sim").astype(operands[0].dtype)
     mask = weft.tensor(np.ones((128, 128), bool), device="sim")
-    ops.dot_product_attention(*operands)
+    bias.requires_grad = True
     with weft.sim.counters() as counts:
-        ops.dot_product_attention(*operands, bias=bias, mask=mask, is_causal=True)
-    lines = counts.of("mma_forward")
-    assert {line.memory for line in lines} >= {"global", "shared"}
-    for line in counts.of("mma_forward", memory="global"):
-        assert line.sectors == line.ideal_sectors, line
-    for line in counts.of("mma_forward", memory="shared"):
-        assert line.ways == 1.0, line
+        y = ops.dot_product_attention(*operands, bias=bias, mask=mask, is_causal=True)
+        weft.grad([y], [*operands, bias], [y.detach()])
+    for kernel in ("mma_forward", "mma_query_gradients", "mma_key_gradients"):
+        lines = counts.of(kernel)
+        assert {line.memory for line in lines} >= {"global", "shared"}
+        for line in counts.of(kernel, memory="global"):
+            assert line.sectors == line.ideal_sectors, line
+        for line in counts.of(kernel, memory="shared"):
+            assert line.ways == 1.0, line

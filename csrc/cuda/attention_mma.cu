@@ -237,7 +237,8 @@ namespace attending {
 bool fits_mma(const AttentionParams& p, std::initializer_list<const Operand*> heads) {
   constexpr int64_t kMost = 1 << 30;
   if (p.D > kLargestMmaHead || p.E > kLargestMmaHead || p.D % 8 != 0 || p.E % 8 != 0) return false;
-  if (p.T > kMost || p.S > kMost || p.N * p.heads * ceil_div(p.T, 64) > kMost) return false;
+  const int64_t steps = p.T > p.S ? p.T : p.S;
+  if (steps > kMost || p.N * p.heads * ceil_div(steps, 64) > kMost) return false;
   for (const Operand* o : heads) {
     if (o->dtype == DType::float32 && p.precision == MatmulPrecision::float32) return false;
     if (!rows_fit(*o, o->dtype == DType::float32 ? 4 : 2)) return false;

@@ -321,17 +321,18 @@ struct BiasTile {
     const int64_t* strides = scores.terms.bias_strides;
     constexpr int kLanes = kColumns < gpu::kWarp ? kColumns : gpu::kWarp;  // of a row
     constexpr int kAtOnce = gpu::kWarp / kLanes;
-    const int lane = fresh_lane(), t = place.query + lane / kLanes, k = place.key + lane % kLanes;
+    const int lane = fresh_lane(), key = lane % kLanes;
     const X* from = scores.terms.bias + anew(place.n) * strides[0] + anew(place.h) * strides[1] +
-                    t * strides[2] + k * strides[3];
+                    place.query * strides[2] + (place.key + key) * strides[3];
     __syncwarp();  // an earlier tile has been read
-    _Pragma("unroll 2") for (int row = 0; row < kQueries; row += kAtOnce) {
+    _Pragma("unroll 2") for (int i = 0; i < kQueries / kAtOnce; i++) {
+      // The two that a warp reads at once lie in different banks.
+      const int query = kTransposed ? i / 4 * 8 + i % 4 + lane / kLanes * 4 : i;
       UNROLL for (int c = 0; c < kColumns; c += kLanes) {
-        const bool exists = t + row < p.T && k + c < p.S;
-        *at(lane / kLanes + row, lane % kLanes + c) =
-            exists ? static_cast<float>(from[c * strides[3]]) * kLog2OfE : 0.0f;
+        const bool exists = place.query + query < p.T && place.key + key + c < p.S;
+        const int64_t offset = query * strides[2] + c * strides[3];
+        *at(query, key + c) = exists ? static_cast<float>(from[offset]) * kLog2OfE : 0.0f;
       }
-      from += kAtOnce * strides[2];
     }
     __syncwarp();
   }

@@ -72,6 +72,14 @@ struct NumbersOfColumns {
 // Of the queries of a warp's rows.
 struct NumbersOfRows {
   float lse_[2], delta_[2];
+  template <class X>
+  __device__ __forceinline__ void load(const BackwardArguments<X>& a, int64_t start, int query) {
+    UNROLL for (int half = 0; half < 2; half++) {
+      const int t = query + fragment_row(0, 2 * half), last = static_cast<int>(a.scores.p.T) - 1;
+      lse_[half] = a.lse[start + (t < last ? t : last)];
+      delta_[half] = a.delta[start + (t < last ? t : last)];
+    }
+  }
   __device__ __forceinline__ float lse(int, int e) const { return lse_[e / 2]; }
   __device__ __forceinline__ float delta(int, int e) const { return delta_[e / 2]; }
 };
@@ -220,12 +228,7 @@ __global__ void __launch_bounds__(kMmaThreads, S::kBlocksPerSm)
   values.fetch(reading + Other::kBytes, 0);
 
   NumbersOfRows numbers;
-  UNROLL for (int half = 0; half < 2; half++) {
-    const int t = first + row + fragment_row(0, 2 * half);
-    const int64_t at = int64_t{number} * T + (t < T ? t : T - 1);
-    numbers.lse_[half] = a.lse[at];
-    numbers.delta_[half] = a.delta[at];
-  }
+  numbers.load(a, int64_t{number} * T, first + row);
   float dquery[1][S::kSize / 8][4] = {};
   _Pragma("unroll 1") for (int key = 0; key < seen; key += S::kSteps) {
     ptx::cp_async_wait_all();
