@@ -185,7 +185,7 @@ def test_fit_is_interrupted_between_steps_without_python():
     x = np.zeros((32 * 20_000, 4), "float32")
     model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1)])
     model.compile("sgd", "mse")
-    timer = threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,))
+    timer = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         timer.start()

@@ -294,6 +294,8 @@ def test_whole_sectors_without_bank_conflicts(tf32, size, dtype):
         lines = counts.of(kernel)
         assert {line.memory for line in lines} >= {"global", "shared"}
         for line in counts.of(kernel, memory="global"):
-            assert line.sectors == line.ideal_sectors, line
+            # Of a mask by key a request takes 16 bytes of each of two queries.
+            least = 2 if line.bytes == 1 and kernel == "mma_key_gradients" else line.ideal_sectors
+            assert line.sectors == least, line
         for line in counts.of(kernel, memory="shared"):
             assert line.ways == 1.0, line

@@ -18,8 +18,8 @@ constinit Kernel<PeakParams> peak_copy("peak_copy");
 
 namespace {
 
-constexpr int64_t kSteps = 100'000;       // multiply-adds of a chain in one repetition
-constexpr int64_t kLeastBytes = 1 << 10;  // less would measure the start of the loop
+constexpr int64_t kSteps = 100'000;        // multiply-adds of a chain in one repetition
+constexpr int64_t kLeastBytes = 1 << 10;   // less would measure the start of the loop
 constexpr int64_t kGrainBytes = 1 << 20;   // of a part of a copy that fits no cache
 constexpr int64_t kCopiedBytes = 1 << 24;  // read by each thread in one repetition, at least
 
