@@ -295,7 +295,7 @@ def test_whole_sectors_without_bank_conflicts(tf32, size, dtype):
         assert {line.memory for line in lines} >= {"global", "shared"}
         for line in counts.of(kernel, memory="global"):
             # Of a mask by key a request takes 16 bytes of each of two queries.
-            least = 2 if line.bytes == 1 and kernel == "mma_key_gradients" else line.ideal_sectors
-            assert line.sectors == least, line
+            of_mask = line.bytes == 1 and kernel == "mma_key_gradients"
+            assert line.sectors <= (2 if of_mask else line.ideal_sectors), line
         for line in counts.of(kernel, memory="shared"):
             assert line.ways == 1.0, line
