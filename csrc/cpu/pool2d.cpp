@@ -101,7 +101,7 @@ struct NoIndex {};
 
 // GCC 12 otherwise loads a value again for each of its uses, and loads are the limit in L2 and L3.
 template <class V>
-WEFT_INLINE void keep_in_register(V& v) {
+WEFT_INLINE void keep_in_register([[maybe_unused]] V& v) {
 #if defined(__x86_64__)
   asm("" : "+v"(v));
 #endif
