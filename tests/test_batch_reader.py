@@ -188,6 +188,7 @@ import weft
 x = np.zeros((32 * 20_000, 4), "float32")
 model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1)])
 model.compile("sgd", "mse")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,)).start()
 try:
     model.fit(x, x[:, :1], epochs=100_000, verbose=0)
