@@ -295,7 +295,7 @@ class ScoreBits {
     return kTransposed ? mine : mine >> lane / kRows * kCount;
   }
 
-  unsigned long long bits_;
+  unsigned long long bits_ = 0;
 };
 
 // A warp's part of the bias on its way to the scores: rows of it are read whole, and wait in shared
