@@ -181,7 +181,7 @@ def test_the_batch_that_gives_no_finite_loss_is_named():
 
 
 INTERRUPTED = """
-import signal, threading
+import signal, threading, time
 import numpy as np
 import weft
 
@@ -190,9 +190,11 @@ model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(1)])
 model.compile("sgd", "mse")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,)).start()
+start = time.monotonic()
 try:
     model.fit(x, x[:, :1], epochs=100_000, verbose=0)
 except KeyboardInterrupt:
+    assert time.monotonic() - start < 10
     model.fit(x[:64], x[:64, :1], verbose=0)
     print("interrupted, and usable")
 """

@@ -105,7 +105,8 @@ SUITES = {
     "suite-sim": ("sim_*", "ladders", "bench_gpu"),
     "suite-training": ("fit", "layers", "models", "optimizers", "callbacks", "saving", "capture*"),
 }
-ON_ITS_OWN = ("gpu_ops", "gpu_selftest", "gpu_training", "devices")  # are in parts above
+# Are in parts above.
+ON_ITS_OWN = ("gpu_ops", "gpu_selftest", "gpu_training", "devices", "device_interop")
 
 
 def suites() -> dict[str, list[str]]:
@@ -200,7 +201,10 @@ PARTS: dict[str, Part] = {
     "training": Part(
         "models, layers, optimizers, metrics on the GPU against the CPU; memory, streams, errors",
         # What is free on the device is looked at: by one process alone.
-        [pytest("tests/test_gpu_training.py"), pytest("tests/test_devices.py", parallel=False)],
+        [
+            pytest("tests/test_gpu_training.py", "tests/test_device_interop.py"),
+            pytest("tests/test_devices.py", parallel=False),
+        ],
         TESTS,
     ),
     "bench-bandwidth": bench_part(

@@ -81,7 +81,7 @@ def training_table(record: dict[str, Any]) -> str:
         f"{len(record['short_of_goals'])} goals that were missed. {provenance(record)}. A step is "
         "one of `fit`, shuffling and all; every peer in the fastest of its ways.",
         "",
-        "| step | weft | PyTorch / weft | torch.compile / weft | Keras on JAX / weft |",
+        "| step | weft | PyTorch / weft | torch.compile / weft | Keras / weft |",
         "|---|---|---|---|---|",
     ]
     for row in record["rows"]:

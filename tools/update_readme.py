@@ -13,7 +13,7 @@ import statistics
 import sys
 from typing import Any
 
-from publish_speed import training_table
+from publish_speed import quantity, training_table
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -25,11 +25,6 @@ CHOSEN = (
     "softmax_cross_entropy", "gelu", "exp", "log10", "add", "take", "concatenate", "sum", "sort",
 )  # fmt: skip
 CALLS_PER_OPERATION = 3
-
-
-def duration(seconds: float) -> str:
-    """In the unit that leaves one to three digits before the point."""
-    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.1f} us"
 
 
 def ratio(row: dict[str, Any], peer: str) -> float | None:
@@ -87,7 +82,7 @@ def table(record: dict[str, Any]) -> str:
         share = f"{row['share']:.0%}" if row["share"] else "-"
         call = row["call"].replace("float32", "")
         lines.append(
-            f"| {row['operation']}{backward} {call} | {duration(row['weft'])} | "
+            f"| {row['operation']}{backward} {call} | {quantity(row['weft'], 's')} | "
             f"{cells[0]} | {cells[1]} | {share} |"
         )
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """What a compiled function was given and cannot take, in words.
 
-The compiled module asks after a failed call (csrc/bindings/mismatch.cpp); nothing here runs in one
+The compiled module asks after a failed call (csrc/bindings/mismatch.h); nothing here runs in one
 that works.
 """
 

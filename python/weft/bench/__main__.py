@@ -106,10 +106,10 @@ def _limited_to(isa: str | None) -> dict[str, str]:
     numpy_features = importlib.import_module("numpy._core._multiarray_umath").__cpu_dispatch__
     beyond = [f for f in numpy_features if f.startswith(("AVX512", "X86_V4"))]
     return {
-        "WEFT_ISA": "avx2",
-        "ATEN_CPU_CAPABILITY": "avx2",
-        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "WEFT_ISA": isa,
+        "ATEN_CPU_CAPABILITY": isa,
+        "MKL_ENABLE_INSTRUCTIONS": isa.upper(),
+        "ONEDNN_MAX_CPU_ISA": isa.upper(),
         "OPENBLAS_CORETYPE": "Haswell",  # of NumPy's products
         "NPY_DISABLE_CPU_FEATURES": " ".join(beyond),
     }

@@ -121,6 +121,7 @@ def _peer_cnn(torch: Any, shape: tuple[int, ...]) -> Any:
 
     module: Any = nn.Module
 
+    # PyTorch is imported late, so that to mypy its classes are Any, which none may derive from.
     class ChannelsLast(module):  # type: ignore[misc]
         """Images come and go with their channels last, as weft flattens them."""
 
