@@ -37,3 +37,25 @@ def test_the_speed_tables_are_those_of_the_results(monkeypatch):
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     assert tool.updated() == (ROOT / "README.md").read_text(), f"run python {path.name}"
+
+
+# Headers of csrc/ops that hold settings, checks or scalar maths: no operation with a contract.
+WITHOUT_CONTRACT = {
+    "activation", "conv2d_variant", "elementwise_chain", "functors", "functors_activation",
+    "functors_arithmetic", "functors_comparison", "functors_math", "kernel_dtype",
+    "matmul_variant", "one_device", "peak", "recurrent", "scalar", "variant", "window2d",
+}  # fmt: skip
+CONTRACTS = sorted((ROOT / "csrc" / "ops").glob("*.h"))
+
+
+def test_headers_without_a_contract_exist():
+    assert {header.stem for header in CONTRACTS} > WITHOUT_CONTRACT
+
+
+@pytest.mark.parametrize(
+    "header", [h for h in CONTRACTS if h.stem not in WITHOUT_CONTRACT], ids=str
+)
+def test_contracts_state_shapes_what_is_saved_cost_and_error(header):
+    said = set(re.findall(r"^// (\w+): \S", header.read_text(), re.MULTILINE))
+    assert said & {"Operands", "Shapes"}
+    assert said >= {"Saves", "Cost", "Error"}

@@ -1,4 +1,9 @@
 // y[i] = start + i * step.
+//
+// Saves: nothing; it has no gradient.
+// Cost: 2 n FLOPs; y is written.
+// Error: float64 computes i * step and the sum, each rounded once; float32 rounds that once more.
+// Integers are exact.
 #pragma once
 
 #include "core/kernel.h"
@@ -12,7 +17,8 @@ struct ArangeParams {
 };
 
 namespace kernels {
-extern Kernel<ArangeParams> arange;  // operand: y (n,), contiguous; float32, float64 or int64
+// Operands: y (n,), contiguous; float32, float64 or int64.
+extern Kernel<ArangeParams> arange;
 }  // namespace kernels
 
 Tensor arange(double start, double step, int64_t n, DType dtype, Device device);

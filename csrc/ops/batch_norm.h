@@ -1,5 +1,12 @@
 // Batch normalisation over all axes but the last (the channels).
 //   y[m, c] = (x[m, c] - mean[c]) * rstd[c] * gamma[c] + beta[c]
+//
+// Saves: x, gamma, mean and rstd.
+// Cost: 8 FLOPs for each element, x read twice and y written; with given statistics 3 FLOPs, x read
+// once; backward 10 FLOPs, dy and x read twice and dx written.
+// Error: statistics as in variance.h, rounded once from float64, which moves y by up to eps / 2
+// |mean| rstd |gamma|; y adds 4 roundings. Sums of gradients: at most 32 rows in their own dtype,
+// then in float64.
 #pragma once
 
 #include <optional>

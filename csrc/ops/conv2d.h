@@ -2,6 +2,13 @@
 //                             q*stride_w + s*dilation_w - pad_left, c] * w[r,s,c,k] + bias[k]
 // over NHWC images and HWIO weights; x is 0 outside the image. With groups, the channels of x and y
 // are cut into `groups` equal parts and part g of y sees part g of x alone.
+//
+// Saves: x and w, and y where a ReLU is fused.
+// Cost: 2 N P Q K R S C / groups FLOPs, forward and for each of both gradients; x, w and y (dy)
+// cross memory once.
+// Error: |error| <= (n + 1) eps (|x| * |w| + |bias|) for sums of n products: R S C / groups for y,
+// R S K / groups for dx, N P Q for dw. By Winograd's algorithm 2e-5 of the largest result, see
+// conv2d_variant.h.
 #pragma once
 
 #include <optional>
@@ -35,8 +42,9 @@ struct Conv2dParams {
 };
 
 namespace kernels {
-// All operands are contiguous and have one dtype. A GPU also has kernels for float16 and bfloat16:
-// sums are float32 there, and the result and the bias of those with tiles may be float32 too.
+// Operands: as listed, contiguous and of one dtype, with the shapes above. A GPU also has kernels
+// for float16 and bfloat16: sums are float32 there, and the result and the bias of those with tiles
+// may be float32 too.
 extern Kernel<Conv2dParams> conv2d_forward;          // x, w, bias (may be absent), y
 extern Kernel<Conv2dParams> conv2d_backward_input;   // dy, w, dx
 extern Kernel<Conv2dParams> conv2d_backward_weight;  // x, dy, dw

@@ -13,6 +13,13 @@
 //
 //   loss[n] = -sum_c t[n,c] log q[n,c],   q = p[n,c] / sum(p[n,:])
 //   dp[n,c] = dloss[n] * (T / sum(p[n,:]) - t[n,c] / p[n,c]),   T = sum_c t[n,c] where q is not cut
+//
+// Saves: x, y and two numbers for each row.
+// Cost: 14 FLOPs for each of the N C logits, in the backward pass again; x and y are read, loss or
+// dx written.
+// Error: exp is within 1.1 ULP, log within 1.5: |error| <= (C / 2 + 2) eps + 3 eps |loss| for a row
+// of C logits, (C / 2 + 2) eps p + 2 eps |dx| for a gradient with probability p. Of dense labels
+// the sum over c adds C / 2 eps sum |t| |log softmax|. Means are added in float64.
 #pragma once
 
 #include <cstdint>

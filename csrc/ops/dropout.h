@@ -1,4 +1,9 @@
 // y = x / (1 - rate) where a fair coin of probability 1 - rate falls on keep, else 0.
+//
+// Saves: the mask, a byte for each element.
+// Cost: 20 FLOPs for each element, 1 in the backward pass; x and the mask cross memory once, y is
+// written.
+// Error: one rounding of x * scale; the share of zeros is exact to 2^-32.
 #pragma once
 
 #include <utility>

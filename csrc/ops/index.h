@@ -1,5 +1,11 @@
 // NumPy indexing: x[key] and x[key] = value for every mixture of integers, slices, `...`, None,
 // integer tensors and boolean masks, and the scattered copies underneath.
+//
+// Saves: the key or the indices; x itself is not kept.
+// Cost: no FLOPs (one for each element added); elements are read and written once, offsets written
+// and read.
+// Error: none. Of m values added to one element, in their order and dtype: |error| <= m / 2 eps sum
+// |values|.
 #pragma once
 
 #include <array>

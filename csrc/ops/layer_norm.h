@@ -1,5 +1,11 @@
 // Layer normalisation over the last axes (together the features).
 //   y[m, i] = (x[m, i] - mean[m]) * rstd[m] * gamma[i] + beta[i]
+//
+// Saves: x, gamma, mean and rstd.
+// Cost: 8 FLOPs for each element, x read and y written; backward 14, dy and x read and dx written.
+// Error: statistics as in variance.h, rounded once from float64, which moves y by up to eps / 2
+// |mean| rstd |gamma|; y adds 4 roundings. dgamma and dbeta: at most 32 rows in their own dtype,
+// then in float64.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,12 @@
 // Losses of one prediction against one target, with the mean over a row and the gradient fused:
 //
 //   loss[n] = scale * sum_c f(y[n,c], x[n,c])        dx[n,c] = dloss[n] * scale * df/dx
+//
+// Saves: y and x.
+// Cost: 8 FLOPs for each of the N C pairs, in the backward pass again; y and x are read, loss or dx
+// written.
+// Error: each f within 4 ULP (exp and log as in cpu/simd_math.h); of a sum at most 4096 / lanes
+// roundings in its own dtype follow each other, then float64 takes over.
 #pragma once
 
 #include <cstdint>

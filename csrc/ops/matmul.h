@@ -1,4 +1,9 @@
 // Matrix products: vectors, matrices and batches of matrices, with NumPy's rules.
+//
+// Saves: x where y needs a gradient and y where x does; linear also its result where a ReLU is
+// fused.
+// Cost: 2 m n k FLOPs for each matrix of the batch; x, y and out cross memory once.
+// Error: see below, at the kernel.
 #pragma once
 
 #include "core/kernel.h"

@@ -3,6 +3,13 @@
 // Learning rate and step count are operands in device memory, so that a recorded step can be
 // replayed under a schedule. One tiny launch advances the count and turns both into the step's
 // coefficients; the updates read them.
+//
+// Shapes: every parameter has one of its own; its gradient and its slots have the same.
+// Saves: nothing; an update has no gradient.
+// Cost: 5 (sgd) to 16 (ftrl) FLOPs for each element; the gradient is read, w and its slots are read
+// and written. Clipping by a norm reads the gradients once more, 2 FLOPs each.
+// Error: coefficients in float64, rounded once; each operation of a rule rounds once in the dtype
+// of w, but a quotient of float32 is within 2 ULP. Sums of squares: as in reduce.h.
 #pragma once
 
 #include <cstdint>

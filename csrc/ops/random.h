@@ -4,6 +4,12 @@
 // launch draws new numbers each time it is replayed. A kernel takes the blocks it needs by
 // advancing the counter. Element i of a result depends on the seed, the counter and i alone:
 // never on the number of threads or the instruction set.
+//
+// Saves: nothing; draws have no gradient.
+// Cost: 20 FLOPs for each number, 40 for normal ones; y is written.
+// Error: uniform numbers are multiples of 2^-24 (float32) or 2^-53 of the range. The logarithm,
+// sine, cosine and inverse error function behind the normal ones are within 2, 2, 2 and 8 ULP, in
+// the same bits on every instruction set. Integers are without bias.
 #pragma once
 
 #include "core/kernel.h"

@@ -1,4 +1,9 @@
 // y = the sum, product, extreme, ... of x over some of its axes.
+//
+// Saves: nothing of sums and means; x of products and of sums of squares; x and y of extremes.
+// Cost: one FLOP for each element of x; x is read, y written.
+// Error: see below, at the kernels; extremes, any and all are exact. Products round once for each
+// element.
 #pragma once
 
 #include <optional>

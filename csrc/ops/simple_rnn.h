@@ -1,6 +1,11 @@
 // The simple recurrent network over whole sequences (Elman 1990): for every step
 //   h = activation(x_t @ kernel + h @ recurrent_kernel + bias)
 // A step that the mask leaves out does not change h.
+//
+// Saves: x, the weights, the state before, the mask, inputs and the last h.
+// Cost: N T U (2 (F + U) + 18) FLOPs; backward N T U (2 (F + U) + 4), and N T U 2 (F + U) for the
+// weights. x, the weights, the results and what is saved cross memory once.
+// Error: as matmul, then 2.5 ULP of tanh; errors of a step go into the next.
 #pragma once
 
 #include <optional>
@@ -19,7 +24,7 @@ struct SimpleRnnParams : RecurrentParams {
 namespace kernels {
 // Operands: x, kernel, recurrent_kernel, bias?, h0?, mask?, y? (N, T, U), h (N, U), and for the
 // gradient inputs? (T, N, F + U) with [x_t, h before step t], steps in the order of the
-// computation. Error: as matmul, then 2.5 ULP of tanh; errors of a step go into the next.
+// computation.
 extern Kernel<SimpleRnnParams> simple_rnn;
 // Operands: dy?, dh?, kernel, recurrent_kernel, mask?, inputs, h (the result), then dz (T, N, U)
 // before the activation, dx? (N, T, F), dh0.

@@ -1,5 +1,9 @@
 // Sorting along an axis. NaN counts as larger than every number: last in ascending order, first in
 // descending order. Equal elements keep their order (all sorts are stable).
+//
+// Saves: the positions, where x needs a gradient.
+// Cost: log2(n + 1) comparisons for each element; x is read, y written.
+// Error: none.
 #pragma once
 
 #include <utility>

@@ -1,4 +1,9 @@
 // Copies between devices.
+//
+// Shapes: any; the copy has the shape of x.
+// Saves: nothing but the device.
+// Cost: no FLOPs; x is read on one device and written on the other.
+// Error: none.
 #pragma once
 
 #include "core/recording.h"

@@ -1,4 +1,8 @@
 // y = condition ? a : b, element by element, with broadcasting.
+//
+// Saves: condition.
+// Cost: one FLOP for each element; condition, a and b are read, y written.
+// Error: none.
 #pragma once
 
 #include "core/kernel.h"
