@@ -1,9 +1,11 @@
 """Operations on tensors: one module per family, one line here per module."""
 
 from weft.ops.activation import *
+from weft.ops.along_axis import *
 from weft.ops.arg_reduce import *
 from weft.ops.arithmetic import *
 from weft.ops.attention import *
+from weft.ops.broadcasting import *
 from weft.ops.cast import *
 from weft.ops.comparison import *
 from weft.ops.conv import *
@@ -13,8 +15,11 @@ from weft.ops.diagonal import *
 from weft.ops.dropout import *
 from weft.ops.einsum import *
 from weft.ops.elementwise import *
+from weft.ops.exponentials import *
+from weft.ops.extremes import *
 from weft.ops.indexing import *
 from weft.ops.join import *
+from weft.ops.logic import *
 from weft.ops.loss import *
 from weft.ops.matmul import *
 from weft.ops.normalization import *
@@ -27,6 +32,7 @@ from weft.ops.rounding import *
 from weft.ops.scan import *
 from weft.ops.scatter import *
 from weft.ops.search import *
+from weft.ops.selection import *
 from weft.ops.shape import *
 from weft.ops.softmax import *
 from weft.ops.sort import *

@@ -57,10 +57,21 @@ class SigmoidGradient(Function):
 def sigmoid(x: Any) -> Tensor:
     """1 / (1 + exp(-x)).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.sigmoid([0.0]).tolist()
         [0.5]
+
+    Follows keras.ops.sigmoid.
     """
     return Sigmoid.of(x)
 
@@ -91,10 +102,21 @@ class TanhGradient(Function):
 def tanh(x: Any) -> Tensor:
     """The hyperbolic tangent.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.tanh([0.0]).tolist()
         [0.0]
+
+    Follows numpy.tanh.
     """
     return Tanh.of(x)
 
@@ -123,12 +145,23 @@ class SoftplusGradient(Function):
 
 
 def softplus(x: Any) -> Tensor:
-    """log(1 + exp(x)).
+    """log(1 + exp(x)), without overflow.
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.softplus([100.0]).tolist()
         [100.0]
+
+    Follows keras.ops.softplus.
     """
     return Softplus.of(x)
 
@@ -159,10 +192,21 @@ class LogSigmoidGradient(Function):
 def log_sigmoid(x: Any) -> Tensor:
     """log(sigmoid(x)), without underflow.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.log_sigmoid([-100.0]).tolist()
         [-100.0]
+
+    Follows keras.ops.log_sigmoid.
     """
     return LogSigmoid.of(x)
 
@@ -196,10 +240,21 @@ class SoftsignGradient(Function):
 def softsign(x: Any) -> Tensor:
     """x / (1 + |x|).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.softsign([1.0, -3.0]).tolist()
         [0.5, -0.75]
+
+    Follows keras.ops.softsign.
     """
     return Softsign.of(x)
 
@@ -233,10 +288,21 @@ class SiluGradient(Function):
 def silu(x: Any) -> Tensor:
     """x * sigmoid(x), also called swish.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.silu([0.0]).tolist()
         [0.0]
+
+    Source: Elfwing, Uchibe, Doya: Sigmoid-weighted linear units, arXiv 1702.03118.
     """
     return Silu.of(x)
 
@@ -273,10 +339,21 @@ class MishGradient(Function):
 def mish(x: Any) -> Tensor:
     """x * tanh(softplus(x)).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.mish([0.0]).tolist()
         [0.0]
+
+    Source: Misra: Mish, arXiv 1908.08681.
     """
     return Mish.of(x)
 
@@ -342,13 +419,21 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
     """x * Phi(x), Phi the normal distribution function.
 
     Args:
-        x: Tensor of any shape.
-        approximate: Use the formula with tanh (Hendrycks and Gimpel, arXiv:1606.08415).
+        x: Tensor (...) of any shape; integers and bools become float32.
+        approximate: Use the paper's formula with tanh instead of the error function.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.gelu([0.0]).tolist()
         [0.0]
+
+    Source: Hendrycks, Gimpel: Gaussian error linear units, arXiv 1606.08415.
     """
     return (GeluTanh if approximate else GeluExact).apply(as_tensor(x))
 
@@ -356,10 +441,21 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
 def exponential(x: Any) -> Tensor:
     """exp(x), as an activation.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.exponential([0.0]).tolist()
         [1.0]
+
+    Follows keras.activations.exponential.
     """
     return ops.exp(x)
 

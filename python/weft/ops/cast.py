@@ -51,12 +51,14 @@ def cast(x: Any, dtype: Any) -> Tensor:
         Tensor of the shape of `x`; `x` itself if it has the dtype already.
 
     Raises:
-        TypeError: If `dtype` is unknown.
+        TypeError: If `dtype` is unknown, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.cast([1.7, -1.7, 0.0], "int32").tolist()
         [1, -1, 0]
+
+    Follows keras.ops.cast.
     """
     x, dtype = as_tensor(x), as_dtype(dtype)
     return x if x.dtype == dtype else Cast.apply(x, dtype)
@@ -65,10 +67,21 @@ def cast(x: Any, dtype: Any) -> Tensor:
 def copy(x: Any) -> Tensor:
     """A copy of `x` in new, row-major memory.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the same shape and dtype that shares no memory with `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> x = weft.tensor([1.0, 2.0])
         >>> weft.ops.copy(x).shares_memory(x)
         False
+
+    Follows numpy.copy.
     """
     return Copy.apply(as_tensor(x))

@@ -143,6 +143,8 @@ def conv2d(
         >>> x = weft.tensor([[[[1.0], [2.0], [3.0]]]])  # one image, 1 x 3, one channel
         >>> weft.ops.conv2d(x, [[[[1.0]], [[-1.0]]]]).tolist()
         [[[[-1.0], [-1.0]]]]
+
+    Follows keras.ops.conv, with groups, a bias and a ReLU besides.
     """
     return _conv2d(
         "conv2d", x, kernel, bias, strides, padding, dilation_rate, groups, data_format, activation
@@ -239,6 +241,8 @@ def depthwise_conv2d(
         >>> kernel = weft.tensor([[[[1.0], [0.1]], [[1.0], [0.1]]]])  # (1, 2, 2, 1)
         >>> weft.ops.depthwise_conv2d(x, kernel).tolist()
         [[[[3.0, 3.0]]]]
+
+    Follows keras.ops.depthwise_conv, with a bias and a ReLU besides.
     """
     op = "depthwise_conv2d"
     x, kernel = as_tensor(x, near=kernel), as_tensor(kernel, near=x)
@@ -268,7 +272,7 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Tensor:
-    """Convolution of images with the arguments of ``keras.ops.conv``; see `conv2d`.
+    """Convolution of images with the arguments of Keras; see `conv2d`.
 
     The number of groups is the channels of `inputs` divided by those of `kernel`.
 
@@ -285,11 +289,14 @@ def conv(
 
     Raises:
         ValueError: As `conv2d`.
+        TypeError: As `conv2d`.
 
     Example:
         >>> import weft
         >>> weft.ops.conv(weft.ones((1, 4, 4, 2)), weft.ones((3, 3, 2, 1)), padding="same").shape
         (1, 4, 4, 1)
+
+    Follows keras.ops.conv.
     """
     inputs, kernel = as_tensor(inputs, near=kernel), as_tensor(kernel, near=inputs)
     groups = 1
@@ -310,14 +317,31 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Tensor:
-    """Depthwise convolution with the arguments of ``keras.ops.depthwise_conv``.
+    """Depthwise convolution with the arguments of Keras; see `depthwise_conv2d`.
 
     See `depthwise_conv2d`.
+
+    Args:
+        inputs: Images (N, H, W, C), or (N, C, H, W) with ``data_format="channels_first"``.
+        kernel: Filters (R, S, C, M).
+        strides: As in `conv2d`.
+        padding: As in `conv2d`.
+        data_format: As in `conv2d`; None is ``"channels_last"``.
+        dilation_rate: As in `conv2d`.
+
+    Returns:
+        Tensor (N, P, Q, C * M), or (N, C * M, P, Q) with ``"channels_first"``.
+
+    Raises:
+        ValueError: As `conv2d`.
+        TypeError: As `conv2d`.
 
     Example:
         >>> import weft
         >>> weft.ops.depthwise_conv(weft.ones((1, 4, 4, 2)), weft.ones((3, 3, 2, 3))).shape
         (1, 2, 2, 6)
+
+    Follows keras.ops.depthwise_conv.
     """
     return depthwise_conv2d(
         inputs,

@@ -55,12 +55,15 @@ def conv_transpose(
 
     Raises:
         ValueError: If shapes or arguments do not fit.
+        TypeError: If the operands are not floating-point.
 
     Example:
         >>> import weft
         >>> x = weft.tensor([[[1.0], [2.0]]])  # a sequence of two steps
         >>> weft.ops.conv_transpose(x, [[[1.0]], [[10.0]]], strides=2).tolist()
         [[[1.0], [10.0], [2.0], [20.0]]]
+
+    Follows keras.ops.conv_transpose.
     """
     op = "conv_transpose"
     x, kernel = as_tensor(inputs, near=kernel), as_tensor(kernel, near=inputs)

@@ -57,6 +57,9 @@ def zeros(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
         dtype: Type of the elements, float32 by default.
         device: Where to place it; the current device by default.
 
+    Returns:
+        Tensor of that shape.
+
     Raises:
         ValueError: If a size is negative.
         TypeError: If the sizes are not given as one tuple, or the dtype is unknown.
@@ -65,28 +68,58 @@ def zeros(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
         >>> import weft
         >>> weft.zeros((2, 3)).tolist()
         [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+    Follows numpy.zeros.
     """
     return _filled("zeros", shape, 0, dtype, device)
 
 
 def ones(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-    """A tensor of ones; the arguments are those of `zeros`.
+    """A tensor of ones.
+
+    Args:
+        shape: Sizes of the axes, or one number for one axis.
+        dtype: Type of the elements, float32 by default.
+        device: Where to place it; the current device by default.
+
+    Returns:
+        Tensor of that shape.
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If the sizes are not given as one tuple, or the dtype is unknown.
 
     Example:
         >>> import weft
         >>> weft.ones((4, 1)).shape
         (4, 1)
+
+    Follows numpy.ones.
     """
     return _filled("ones", shape, 1, dtype, device)
 
 
 def empty(shape: Any, dtype: Any = None, device: str | None = None) -> Tensor:
-    """A tensor whose values are not set; the arguments are those of `zeros`.
+    """A tensor whose values are not set.
+
+    Args:
+        shape: Sizes of the axes, or one number for one axis.
+        dtype: Type of the elements, float32 by default.
+        device: Where to place it; the current device by default.
+
+    Returns:
+        Tensor of that shape.
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If the sizes are not given as one tuple, or the dtype is unknown.
 
     Example:
         >>> import weft
         >>> weft.empty(3).shape
         (3,)
+
+    Follows numpy.empty.
     """
     sizes = _shape("empty", shape, dtype, device)
     return Tensor(_C.empty(sizes, as_dtype(dtype or "float32"), _place(device)))
@@ -101,13 +134,19 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, device: str | None = No
         dtype: Type of the elements; by default float32, int64 or bool after the value.
         device: Where to place it; the current device by default.
 
+    Returns:
+        Tensor of that shape.
+
     Raises:
         ValueError: If a size is negative, or the value does not fit the dtype.
+        TypeError: If `shape` does not hold integers, or the value is no number.
 
     Example:
         >>> import weft
         >>> weft.full((2, 2), 7).tolist()
         [[7, 7], [7, 7]]
+
+    Follows numpy.full.
     """
     sizes = _shape("full", shape, dtype, device)
     if not isinstance(fill_value, (bool, int, float)):
@@ -138,10 +177,22 @@ def _like(x: Any, value: Any, dtype: Any) -> Tensor:
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
     """Zeros with the shape, dtype and device of `x`.
 
+    Args:
+        x: Tensor (...) of any shape.
+        dtype: Type of the elements; that of `x` by default.
+
+    Returns:
+        Tensor (...) of the shape of `x`, on its device.
+
+    Raises:
+        TypeError: If the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.zeros_like([1, 2]).tolist()
         [0, 0]
+
+    Follows numpy.zeros_like.
     """
     return _like(x, 0, dtype)
 
@@ -149,10 +200,22 @@ def zeros_like(x: Any, dtype: Any = None) -> Tensor:
 def ones_like(x: Any, dtype: Any = None) -> Tensor:
     """Ones with the shape, dtype and device of `x`.
 
+    Args:
+        x: Tensor (...) of any shape.
+        dtype: Type of the elements; that of `x` by default.
+
+    Returns:
+        Tensor (...) of the shape of `x`, on its device.
+
+    Raises:
+        TypeError: If the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.ones_like([1.5, 2.5]).tolist()
         [1.0, 1.0]
+
+    Follows numpy.ones_like.
     """
     return _like(x, 1, dtype)
 
@@ -160,10 +223,24 @@ def ones_like(x: Any, dtype: Any = None) -> Tensor:
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
     """`full` with the shape, dtype and device of `x`.
 
+    Args:
+        x: Tensor (...) of any shape.
+        fill_value: A number, or a tensor that broadcasts to the shape of `x`.
+        dtype: Type of the elements; that of `x` by default.
+
+    Returns:
+        Tensor (...) of the shape of `x`, on its device.
+
+    Raises:
+        TypeError: If the dtype is unknown.
+        ValueError: If the value does not fit the dtype or the shape.
+
     Example:
         >>> import weft
         >>> weft.full_like([1.0, 2.0], 3).tolist()
         [3.0, 3.0]
+
+    Follows numpy.full_like.
     """
     if isinstance(fill_value, (bool, int, float)):
         return _like(x, fill_value, dtype)
@@ -174,10 +251,22 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
 def empty_like(x: Any, dtype: Any = None) -> Tensor:
     """`empty` with the shape, dtype and device of `x`.
 
+    Args:
+        x: Tensor (...) of any shape.
+        dtype: Type of the elements; that of `x` by default.
+
+    Returns:
+        Tensor (...) of the shape of `x`, on its device.
+
+    Raises:
+        TypeError: If the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.empty_like([[1, 2]]).shape
         (1, 2)
+
+    Follows numpy.empty_like.
     """
     return _like(x, None, dtype)
 
@@ -194,6 +283,9 @@ def arange(
         dtype: Type of the elements; by default int64 for integers, float32 otherwise.
         device: Where to place it; the current device by default.
 
+    Returns:
+        Tensor (n,) with n = ceil((stop - start) / step), or none if that is negative.
+
     Raises:
         ValueError: If the step is 0, or the numbers do not fit the dtype.
         TypeError: If `start`, `stop` or `step` is no finite number.
@@ -202,6 +294,8 @@ def arange(
         >>> import weft
         >>> weft.arange(5).tolist(), weft.arange(1.0, 2.0, 0.25).tolist()
         ([0, 1, 2, 3, 4], [1.0, 1.25, 1.5, 1.75])
+
+    Follows numpy.arange.
     """
     if stop is None:
         start, stop = 0, start
@@ -250,13 +344,19 @@ def linspace(
         dtype: Type of the elements, float32 by default.
         device: Where to place it; the current device by default.
 
+    Returns:
+        Tensor (num,).
+
     Raises:
         ValueError: If `num` is negative.
+        TypeError: If `start` or `stop` is no number, or `num` no integer.
 
     Example:
         >>> import weft
         >>> weft.linspace(0.0, 1.0, 5).tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0]
+
+    Follows numpy.linspace.
     """
     num = integer("linspace", "num", num)
     if num < 0:
@@ -276,10 +376,27 @@ def logspace(
 ) -> Tensor:
     """Powers of `base` whose exponents are `linspace`.
 
+    Args:
+        start: Exponent of the first number.
+        stop: Exponent of the last number.
+        num: How many.
+        endpoint: Whether the power of `stop` is part of the result.
+        base: What is raised to the exponents.
+        dtype: Type of the elements, float32 by default.
+
+    Returns:
+        Tensor (num,).
+
+    Raises:
+        ValueError: If `num` is negative.
+        TypeError: If `start` or `stop` is no number, or `num` no integer.
+
     Example:
         >>> import weft
         >>> weft.logspace(0, 2, 3).tolist()
         [1.0, 10.0, 100.0]
+
+    Follows numpy.logspace.
     """
     exponents = linspace(start, stop, num, endpoint, "float64")
     return ops.cast(ops.power(base, exponents), dtype or "float32")
@@ -297,10 +414,19 @@ def eye(
         dtype: Type of the elements, float32 by default.
         device: Where to place it; the current device by default.
 
+    Returns:
+        Tensor (n, m).
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If a size is no integer, or the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.eye(2, 3, k=1).tolist()
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+
+    Follows numpy.eye.
     """
     result = zeros((n, n if m is None else m), dtype, device)
     _C.setitem(_C.diagonal(result._data, k, 0, 1), ..., 1)
@@ -310,10 +436,23 @@ def eye(
 def identity(n: int, dtype: Any = None) -> Tensor:
     """`eye` of `n` rows and columns.
 
+    Args:
+        n: Number of rows and of columns.
+        dtype: Type of the elements, float32 by default.
+
+    Returns:
+        Tensor (n, n).
+
+    Raises:
+        ValueError: If `n` is negative.
+        TypeError: If `n` is no integer, or the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.identity(2).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
+
+    Follows numpy.identity.
     """
     return eye(n, dtype=dtype)
 
@@ -321,9 +460,24 @@ def identity(n: int, dtype: Any = None) -> Tensor:
 def tri(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
     """Ones at and below the k-th diagonal, zeros above.
 
+    Args:
+        n: Number of rows.
+        m: Number of columns, `n` by default.
+        k: The last diagonal with ones: how far above (positive) or below the main one.
+        dtype: Type of the elements, float32 by default.
+
+    Returns:
+        Tensor (n, m).
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If a size is no integer, or the dtype is unknown.
+
     Example:
         >>> import weft
         >>> weft.tri(2, 3).tolist()
         [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]
+
+    Follows numpy.tri.
     """
     return Tensor(_C.triangle(ones((n, n if m is None else m), dtype)._data, k, False))

@@ -54,6 +54,9 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> T
             share their fate. None stands for the size of `x`.
         seed: None, an integer or a generator; see `weft.random`.
 
+    Returns:
+        Tensor (...) of the shape of `x`.
+
     Raises:
         ValueError: If the rate or the noise shape does not fit.
         TypeError: If `x` is not floating.
@@ -62,6 +65,8 @@ def dropout(x: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> T
         >>> import weft
         >>> sorted(set(weft.ops.dropout(weft.ones(100), 0.5, seed=0).tolist()))
         [0.0, 2.0]
+
+    Source: Srivastava et al.: Dropout, Journal of Machine Learning Research 15, 2014.
     """
     x, rate = as_tensor(x), number("dropout", "rate", rate)
     state = weft_random.state_of(seed, x.device)

@@ -35,6 +35,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 
     Raises:
         ValueError: If the subscripts are malformed or do not fit the shapes.
+        TypeError: If `subscripts` is no string.
 
     Example:
         >>> import weft
@@ -43,6 +44,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
         [[7.0, 10.0], [15.0, 22.0]]
         >>> float(weft.einsum("ii", x))
         5.0
+
+    Follows numpy.einsum.
     """
     if not isinstance(subscripts, str):
         raise TypeError(

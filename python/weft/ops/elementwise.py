@@ -1,8 +1,7 @@
-"""Elementwise functions of one tensor: signs, roots, exponentials, logarithms."""
+"""Elementwise functions of one tensor: signs, squares, roots."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from weft import _C, ops
@@ -12,14 +11,6 @@ from weft.tensor import Tensor
 __all__ = [
     "abs",
     "absolute",
-    "erf",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
     "negative",
     "positive",
     "reciprocal",
@@ -28,10 +19,6 @@ __all__ = [
     "sqrt",
     "square",
 ]
-
-_LN2 = math.log(2.0)
-_LN10 = math.log(10.0)
-_ERF_SLOPE = 2.0 / math.sqrt(math.pi)  # erf'(0)
 
 
 class Negative(Function):
@@ -44,12 +31,23 @@ class Negative(Function):
 
 
 def negative(x: Any) -> Tensor:
-    """The element with its sign changed. Raises TypeError for bools, as NumPy does.
+    """The element with its sign changed.
+
+    Args:
+        x: Tensor (...) of any shape, not of bools.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` holds bools, as in NumPy, or no numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.negative([1.0, -2.0]).tolist()
         [-1.0, 2.0]
+
+    Follows numpy.negative.
     """
     return Negative.of(x)
 
@@ -57,10 +55,21 @@ def negative(x: Any) -> Tensor:
 def positive(x: Any) -> Tensor:
     """A copy of `x`.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.positive([1.0, -2.0]).tolist()
         [1.0, -2.0]
+
+    Follows numpy.positive.
     """
     return ops.copy(x)
 
@@ -78,10 +87,21 @@ class Absolute(Function):
 def abs(x: Any) -> Tensor:
     """The absolute value; its gradient at 0 is 0.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.abs([1.0, -2.0]).tolist()
         [1.0, 2.0]
+
+    Follows numpy.abs.
     """
     return Absolute.of(x)
 
@@ -95,10 +115,21 @@ class Sign(Function):
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1: the sign of the element.
 
+    Args:
+        x: Tensor (...) of any shape, not of bools.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` holds bools, as in NumPy, or no numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.sign([3.0, 0.0, -2.0]).tolist()
         [1.0, 0.0, -1.0]
+
+    Follows numpy.sign.
     """
     return Sign.of(x)
 
@@ -116,10 +147,21 @@ class Square(Function):
 def square(x: Any) -> Tensor:
     """x * x.
 
+    Args:
+        x: Tensor (...) of any shape; bools become int8.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.square([3.0, -2.0]).tolist()
         [9.0, 4.0]
+
+    Follows numpy.square.
     """
     return Square.of(x)
 
@@ -137,10 +179,21 @@ class Sqrt(Function):
 def sqrt(x: Any) -> Tensor:
     """The square root; NaN for negative numbers.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.sqrt([9.0, 4.0]).tolist()
         [3.0, 2.0]
+
+    Follows numpy.sqrt.
     """
     return Sqrt.of(x)
 
@@ -158,10 +211,21 @@ class Rsqrt(Function):
 def rsqrt(x: Any) -> Tensor:
     """1 / sqrt(x).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.rsqrt([4.0, 16.0]).tolist()
         [0.5, 0.25]
+
+    Follows keras.ops.rsqrt.
     """
     return Rsqrt.of(x)
 
@@ -179,180 +243,23 @@ class Reciprocal(Function):
 def reciprocal(x: Any) -> Tensor:
     """1 / x, in floating point.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.reciprocal([4, 2]).tolist()
         [0.25, 0.5]
+
+    Follows keras.ops.reciprocal.
     """
     return Reciprocal.of(x)
-
-
-class Exp(Function):
-    kernel = _C.exp
-    saves = "result"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (y,) = ctx.saved
-        return dy * y
-
-
-def exp(x: Any) -> Tensor:
-    """e ** x.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.exp([0.0, 1.0]).tolist()
-        [1.0, 2.7182817459106445]
-    """
-    return Exp.of(x)
-
-
-class Exp2(Function):
-    kernel = _C.exp2
-    saves = "result"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (y,) = ctx.saved
-        return dy * y * _LN2
-
-
-def exp2(x: Any) -> Tensor:
-    """2 ** x.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.exp2([3.0, -1.0]).tolist()
-        [8.0, 0.5]
-    """
-    return Exp2.of(x)
-
-
-class Expm1(Function):
-    kernel = _C.expm1
-    saves = "result"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (y,) = ctx.saved
-        return dy * (y + 1.0)
-
-
-def expm1(x: Any) -> Tensor:
-    """e ** x - 1, accurate near 0.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.expm1([0.0, 1e-10]).tolist()
-        [0.0, 1.000000013351432e-10]
-    """
-    return Expm1.of(x)
-
-
-class Log(Function):
-    kernel = _C.log
-    saves = "arguments"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        return dy / x
-
-
-def log(x: Any) -> Tensor:
-    """The natural logarithm; -inf at 0, NaN below.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.log([1.0, 0.0]).tolist()
-        [0.0, -inf]
-    """
-    return Log.of(x)
-
-
-class Log2(Function):
-    kernel = _C.log2
-    saves = "arguments"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        return dy / (x * _LN2)
-
-
-def log2(x: Any) -> Tensor:
-    """The logarithm to base 2.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.log2([8.0, 0.5]).tolist()
-        [3.0, -1.0]
-    """
-    return Log2.of(x)
-
-
-class Log10(Function):
-    kernel = _C.log10
-    saves = "arguments"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        return dy / (x * _LN10)
-
-
-def log10(x: Any) -> Tensor:
-    """The logarithm to base 10.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.log10([1.0, 0.0]).tolist()
-        [0.0, -inf]
-    """
-    return Log10.of(x)
-
-
-class Log1p(Function):
-    kernel = _C.log1p
-    saves = "arguments"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        return dy / (x + 1.0)
-
-
-def log1p(x: Any) -> Tensor:
-    """log(1 + x), accurate near 0.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.log1p([0.0, 1e-10]).tolist()
-        [0.0, 1.000000013351432e-10]
-    """
-    return Log1p.of(x)
-
-
-class Erf(Function):
-    kernel = _C.erf
-    saves = "arguments"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        (x,) = ctx.saved
-        return dy * exp(-(x * x)) * _ERF_SLOPE
-
-
-def erf(x: Any) -> Tensor:
-    """The error function, 2 / sqrt(pi) times the integral of exp(-t ** 2) from 0 to x.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.erf([0.0]).tolist()
-        [0.0]
-    """
-    return Erf.of(x)
 
 
 # Other names of the same functions: NumPy's and the Array API's.

@@ -8,7 +8,7 @@ import numpy as np
 
 from weft import _C, ops
 from weft.autograd.recording import Function
-from weft.errors import integer
+from weft.errors import integer, number, shown
 from weft.ops.operands import first_tensor
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
@@ -30,7 +30,10 @@ __all__ = [
 def _tensors(op: str, arrays: Any) -> list[Tensor]:
     if isinstance(arrays, Tensor) and arrays.ndim == 0:
         raise ValueError(f"{op}: give a list of tensors, got a single number")
-    arrays = list(arrays)
+    try:
+        arrays = list(arrays)
+    except TypeError:
+        raise TypeError(f"{op}: give a list of tensors, got {shown(arrays)}") from None
     for array in arrays:
         if type(array) is not Tensor:
             home = first_tensor(arrays)
@@ -64,16 +67,19 @@ def concatenate(arrays: Any, axis: int | None = 0) -> Tensor:
         axis: The axis to join along; with None all are flattened first.
 
     Returns:
-        Tensor of the dtype that holds all of theirs.
+        Tensor (...) of the dtype that holds all of theirs.
 
     Raises:
         ValueError: If there is none, or the shapes do not fit.
         IndexError: If the axis is out of range.
+        TypeError: If `axis` is no integer, or `arrays` is not a list of tensors.
 
     Example:
         >>> import weft
         >>> weft.concatenate([[[1, 2]], [[3, 4]]], axis=1).tolist()
         [[1, 2, 3, 4]]
+
+    Follows numpy.concatenate.
     """
     tensors = _tensors("concatenate", arrays)
     if axis is None:
@@ -87,10 +93,25 @@ concat = concatenate
 def append(x1: Any, x2: Any, axis: int | None = None) -> Tensor:
     """`concatenate` of two tensors, which are flattened by default.
 
+    Args:
+        x1: Tensor (...) of any shape.
+        x2: Tensor whose sizes agree with those of `x1` but for that of `axis`.
+        axis: The axis to join along; None flattens both.
+
+    Returns:
+        Tensor (...) of the dtype that holds both.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+        IndexError: If the axis is out of range.
+        TypeError: If `axis` is no integer, or an operand does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.append([1, 2], [[3], [4]]).tolist()
         [1, 2, 3, 4]
+
+    Follows numpy.append.
     """
     return concatenate([x1, x2], axis)
 
@@ -118,14 +139,20 @@ def stack(arrays: Any, axis: int = 0) -> Tensor:
         arrays: Tensors of one shape.
         axis: Where the new axis stands in the result.
 
+    Returns:
+        Tensor (...) with one axis more, of the dtype that holds all of theirs.
+
     Raises:
         ValueError: If there is none, or the shapes differ.
         IndexError: If the axis is out of range.
+        TypeError: If `axis` is no integer, or `arrays` is not a list of tensors.
 
     Example:
         >>> import weft
         >>> weft.stack([[1, 2], [3, 4]], axis=1).tolist()
         [[1, 3], [2, 4]]
+
+    Follows numpy.stack.
     """
     return Stack.apply(axis, *_tensors("stack", arrays))
 
@@ -133,10 +160,22 @@ def stack(arrays: Any, axis: int = 0) -> Tensor:
 def vstack(arrays: Any) -> Tensor:
     """`concatenate` along axis 0 of tensors that are made to have at least 2 axes.
 
+    Args:
+        arrays: Tensors (..., N) whose sizes agree but for the first; vectors (N,) count as (1, N).
+
+    Returns:
+        Tensor (M, ..., N) of the dtype that holds all of theirs.
+
+    Raises:
+        ValueError: If there is none, or the shapes do not fit.
+        TypeError: If `arrays` is not a list of tensors.
+
     Example:
         >>> import weft
         >>> weft.vstack([[1, 2], [3, 4]]).tolist()
         [[1, 2], [3, 4]]
+
+    Follows numpy.vstack.
     """
     tensors = _tensors("vstack", arrays)
     return concatenate([ops.reshape(t, (1, -1)) if t.ndim < 2 else t for t in tensors], 0)
@@ -145,10 +184,22 @@ def vstack(arrays: Any) -> Tensor:
 def hstack(arrays: Any) -> Tensor:
     """`concatenate` along axis 1, or along axis 0 if the tensors have one axis.
 
+    Args:
+        arrays: Tensors (M, N, ...) whose sizes agree but for the second, or vectors (N,).
+
+    Returns:
+        Tensor (M, N, ...) or (N,), of the dtype that holds all of theirs.
+
+    Raises:
+        ValueError: If there is none, or the shapes do not fit.
+        TypeError: If `arrays` is not a list of tensors.
+
     Example:
         >>> import weft
         >>> weft.hstack([[1, 2], [3]]).tolist()
         [1, 2, 3]
+
+    Follows numpy.hstack.
     """
     tensors = [ops.reshape(t, (1,)) if t.ndim == 0 else t for t in _tensors("hstack", arrays)]
     return concatenate(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
@@ -233,14 +284,20 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
         indices_or_sections: The number of equal parts, or the positions before which to cut.
         axis: The axis to cut.
 
+    Returns:
+        Tensors (...) that share the memory of `x`.
+
     Raises:
         ValueError: If equal parts do not divide the axis.
         IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> [part.tolist() for part in weft.split([1, 2, 3, 4, 5], [1, 3])]
         [[1], [2, 3], [4, 5]]
+
+    Follows numpy.split.
     """
     return _split(as_tensor(x), indices_or_sections, axis, even=True)
 
@@ -248,10 +305,25 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     """`split` that allows a number of parts that does not divide the axis: the first are longer.
 
+    Args:
+        x: Tensor with at least one axis.
+        indices_or_sections: The number of parts, or the positions before which to cut.
+        axis: The axis to cut.
+
+    Returns:
+        Tensors (...) that share the memory of `x`.
+
+    Raises:
+        ValueError: If the number of parts is below 1.
+        IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> [part.tolist() for part in weft.array_split([1, 2, 3], 2)]
         [[1, 2], [3]]
+
+    Follows numpy.array_split.
     """
     return _split(as_tensor(x), indices_or_sections, axis, even=False)
 
@@ -285,14 +357,20 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Tensor]:
         num: How many slices are expected; checked when given.
         axis: The axis to take apart.
 
+    Returns:
+        Tensors (...) with one axis less, that share the memory of `x`.
+
     Raises:
         ValueError: If `num` is not the size of the axis.
         IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> [row.tolist() for row in weft.unstack([[1, 2], [3, 4]])]
         [[1, 2], [3, 4]]
+
+    Follows keras.ops.unstack.
     """
     x = as_tensor(x)
     axis = normalize_axis("unstack", axis, x.ndim)
@@ -357,18 +435,25 @@ def pad(
             which repeat the elements of `x`.
         constant_values: The value of a constant border, 0 by default.
 
+    Returns:
+        Tensor (...) with as many axes as `x`, each longer by its two widths.
+
     Raises:
         ValueError: For an unknown mode, negative widths, or elements repeated from an empty axis.
+        TypeError: If a width is no integer, or a value no number.
 
     Example:
         >>> import weft
         >>> weft.pad([1, 2, 3], (1, 2)).tolist(), weft.pad([1, 2, 3], 2, "reflect").tolist()
         ([0, 1, 2, 3, 0, 0], [3, 2, 1, 2, 3, 2, 1])
+
+    Follows numpy.pad.
     """
     x = as_tensor(x)
     widths = _pad_widths(pad_width, x.ndim)
     if mode == "constant":
-        value = 0.0 if constant_values is None else float(constant_values)
+        value = 0.0 if constant_values is None else constant_values
+        value = number("pad", "constant_values", value)
         before, after = tuple(b for b, _ in widths), tuple(a for _, a in widths)
         return Pad.apply(x, before, after, value)
     modes = ("edge", "reflect", "symmetric", "wrap")

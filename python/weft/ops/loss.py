@@ -12,6 +12,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled
+from weft.errors import number as as_number
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -146,17 +147,19 @@ def softmax_cross_entropy(
     Raises:
         ValueError: If the shapes do not fit, or a label is no integer from 0 to C - 1; the message
             has the label and its row.
+        TypeError: If `logits` are not floating, or `ignore_class` is no integer.
 
     Example:
         >>> import weft
         >>> loss = weft.softmax_cross_entropy(weft.tensor([[0.0, 0.0], [0.0, 100.0]]), [0, 1])
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931, 0.0]
+
+    Follows tf.nn.softmax_cross_entropy_with_logits, and of class numbers its sparse form.
     """
     x = as_tensor(logits, near=labels)
-    return SoftmaxCrossEntropy.apply(
-        x, _labels(labels, x), float(label_smoothing), ignore_class, 0.0
-    )
+    smoothing = as_number("softmax_cross_entropy", "label_smoothing", label_smoothing)
+    return SoftmaxCrossEntropy.apply(x, _labels(labels, x), smoothing, ignore_class, 0.0)
 
 
 def _labels(labels: Any, x: Tensor) -> Tensor:
@@ -184,6 +187,8 @@ def sparse_categorical_crossentropy(
 
     Raises:
         ValueError: As `softmax_cross_entropy`.
+        TypeError: If `axis` is no integer, or an operand does not hold numbers.
+        IndexError: If `axis` is out of range.
 
     Example:
         >>> import weft
@@ -222,6 +227,8 @@ def categorical_crossentropy(
 
     Raises:
         ValueError: If the shapes differ.
+        TypeError: If `axis` is no integer, or an operand does not hold numbers.
+        IndexError: If `axis` is out of range.
 
     Example:
         >>> import weft
@@ -363,11 +370,14 @@ def pointwise_loss(
 
     Raises:
         ValueError: If the kind is unknown or the shapes differ.
+        TypeError: If an operand does not hold numbers, or `kind` is no string.
 
     Example:
         >>> import weft
         >>> weft.pointwise_loss("squared_error", [[1.0, 2.0]], [[1.0, 4.0]]).tolist()
         [2.0]
+
+    Follows keras.losses: the functions of these names.
     """
     x = as_tensor(predictions, near=targets)
     y = as_tensor(targets, near=x)
@@ -375,7 +385,7 @@ def pointwise_loss(
         x = x.astype("float32")
     y = y if y.dtype == x.dtype else y.astype(x.dtype)
     reduction = "mean" if mean else "rows" if rows else "elements"
-    return PointwiseLoss.apply(y, x, kind, float(number), reduction)
+    return PointwiseLoss.apply(y, x, kind, as_number("pointwise_loss", "number", number), reduction)
 
 
 def sigmoid_cross_entropy(logits: Any, labels: Any) -> Tensor:
@@ -390,11 +400,14 @@ def sigmoid_cross_entropy(logits: Any, labels: Any) -> Tensor:
 
     Raises:
         ValueError: If the shapes differ.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.sigmoid_cross_entropy([1000.0, -1000.0], [1.0, 1.0]).tolist()
         [0.0, 1000.0]
+
+    Follows tf.nn.sigmoid_cross_entropy_with_logits.
     """
     return pointwise_loss("sigmoid_cross_entropy", labels, logits, rows=False)
 
@@ -412,6 +425,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
     Raises:
         ValueError: If the shapes differ.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft

@@ -113,11 +113,14 @@ def matmul(x: Any, y: Any) -> Tensor:
     Raises:
         ValueError: If the inner sizes differ, or leading axes do not broadcast, or an operand has
             no axis.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
+
+    Follows numpy.matmul.
     """
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
         x, y = as_tensor(x, near=y), as_tensor(y, near=x)
@@ -203,6 +206,8 @@ def linear(x: Any, kernel: Any, bias: Any = None, activation: str | None = None)
         >>> import weft
         >>> weft.ops.linear([[1.0, -2.0]], [[1.0, 2.0], [3.0, 0.5]], [0.5, 0.0], "relu").tolist()
         [[0.0, 1.0]]
+
+    Follows torch.nn.functional.linear, but for the order of the kernel's axes.
     """
     x, kernel = as_tensor(x, near=kernel), as_tensor(kernel, near=x)
     bias = None if bias is None else as_tensor(bias, near=x)
@@ -225,11 +230,14 @@ def dot(x: Any, y: Any) -> Tensor:
 
     Raises:
         ValueError: If the sizes of the two axes differ.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> float(weft.dot([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]))
         32.0
+
+    Follows numpy.dot.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.ndim == 0 or y.ndim == 0:
@@ -251,11 +259,14 @@ def inner(x: Any, y: Any) -> Tensor:
 
     Raises:
         ValueError: If the last axes differ in size.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.inner([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
+
+    Follows numpy.inner.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.ndim == 0 or y.ndim == 0:
@@ -273,10 +284,15 @@ def outer(x: Any, y: Any) -> Tensor:
     Returns:
         Tensor (M, N).
 
+    Raises:
+        TypeError: If an operand does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.outer([1.0, 2.0], [3.0, 4.0, 5.0]).tolist()
         [[3.0, 4.0, 5.0], [6.0, 8.0, 10.0]]
+
+    Follows numpy.outer.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     return ops.multiply(ops.reshape(x, (x.size, 1)), ops.reshape(y, (1, y.size)))
@@ -294,11 +310,14 @@ def vdot(x: Any, y: Any) -> Tensor:
 
     Raises:
         ValueError: If the numbers of elements differ.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> float(weft.vdot([[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0], [2.0, 2.0]]))
         17.0
+
+    Follows numpy.vdot.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if x.size != y.size:
@@ -323,11 +342,14 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
     Raises:
         ValueError: If the sizes along the axis differ, or the others do not broadcast.
         IndexError: If `axis` is out of range.
+        TypeError: If `axis` is no integer, or an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.vecdot([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0]).tolist()
         [21.0, 43.0]
+
+    Follows numpy.linalg.vecdot.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     if axis != -1:
@@ -385,6 +407,8 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
         >>> import weft
         >>> weft.tensordot(weft.ones((2, 3, 4)), weft.ones((4, 3, 5)), ([1, 2], [1, 0])).shape
         (2, 5)
+
+    Follows numpy.tensordot.
     """
     x, y = as_tensor(x, near=y), as_tensor(y, near=x)
     x_sum, y_sum = _axes_to_sum(axes, x, y)

@@ -86,6 +86,7 @@ def layer_norm(
     Raises:
         IndexError: If an axis is out of range.
         ValueError: If `gamma` or `beta` has another shape, or `epsilon` is negative.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
@@ -170,6 +171,7 @@ def batch_norm(
     Raises:
         IndexError: If the axis is out of range.
         ValueError: If `gamma` or `beta` has another shape, or there are no samples.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
@@ -243,14 +245,20 @@ def batch_normalization(
         scale: Factor (C,), or None.
         epsilon: Added to the variance.
 
+    Returns:
+        Tensor of the shape of `x`.
+
     Raises:
         IndexError: If the axis is out of range.
         ValueError: If a per-channel argument has another shape.
+        TypeError: If `axis` is no integer, or an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.batch_normalization([[1.0], [3.0]], [2.0], [1.0], epsilon=0.0).tolist()
         [[-1.0], [1.0]]
+
+    Follows keras.ops.batch_normalization.
     """
     x = as_tensor(x)
     mean, variance = as_tensor(mean, near=x), as_tensor(variance, near=x)
@@ -272,10 +280,20 @@ def normalize(x: Any, axis: Any = -1, order: Any = 2, epsilon: float = 1e-12) ->
         order: Which norm, as `ord` of `norm`.
         epsilon: Smallest divisor.
 
+    Returns:
+        Tensor (...) of the shape of `x`.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If `order` is none of those of `norm`.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.normalize([[3.0, 4.0]]).numpy().round(3).tolist()
         [[0.6000000238418579, 0.800000011920929]]
+
+    Follows keras.ops.normalize.
     """
     x = as_tensor(x)
     if not x.dtype.is_floating:

@@ -183,6 +183,8 @@ def max_pool2d(
         >>> x = weft.tensor([[[[1.0], [4.0]], [[3.0], [2.0]]]])
         >>> weft.ops.max_pool2d(x, 2).tolist()
         [[[[4.0]]]]
+
+    Follows keras.ops.max_pool.
     """
     return _pool("max_pool2d", MaxPool2D, x, pool_size, strides, padding, data_format)
 
@@ -215,6 +217,8 @@ def average_pool2d(
         >>> x = weft.tensor([[[[1.0], [4.0]], [[3.0], [2.0]]]])
         >>> weft.ops.average_pool2d(x, 2).tolist()
         [[[[2.5]]]]
+
+    Follows keras.ops.average_pool.
     """
     return _pool("average_pool2d", AveragePool2D, x, pool_size, strides, padding, data_format)
 
@@ -226,12 +230,28 @@ def max_pool(
     padding: Any = "valid",
     data_format: str | None = None,
 ) -> Tensor:
-    """Max pooling with the arguments of ``keras.ops.max_pool``; see `max_pool2d`.
+    """Max pooling with the arguments of Keras; see `max_pool2d`.
+
+    Args:
+        inputs: Images (N, H, W, C), or (N, C, H, W) with ``data_format="channels_first"``.
+        pool_size: Size of the window, an integer or (height, width).
+        strides: Step of the window; None is `pool_size`.
+        padding: As in `max_pool2d`.
+        data_format: ``"channels_last"`` (None) or ``"channels_first"``.
+
+    Returns:
+        Tensor (N, P, Q, C), or (N, C, P, Q) with ``"channels_first"``.
+
+    Raises:
+        ValueError: As `max_pool2d`.
+        TypeError: As `max_pool2d`.
 
     Example:
         >>> import weft
         >>> weft.ops.max_pool(weft.ones((1, 5, 5, 3)), 2, padding="same").shape
         (1, 3, 3, 3)
+
+    Follows keras.ops.max_pool.
     """
     return _pool("max_pool", MaxPool2D, inputs, pool_size, strides, padding, data_format)
 
@@ -243,12 +263,28 @@ def average_pool(
     padding: Any = "valid",
     data_format: str | None = None,
 ) -> Tensor:
-    """Average pooling with the arguments of ``keras.ops.average_pool``; see `average_pool2d`.
+    """Average pooling with the arguments of Keras; see `average_pool2d`.
+
+    Args:
+        inputs: Images (N, H, W, C), or (N, C, H, W) with ``data_format="channels_first"``.
+        pool_size: Size of the window, an integer or (height, width).
+        strides: Step of the window; None is `pool_size`.
+        padding: As in `max_pool2d`; padding is not counted.
+        data_format: ``"channels_last"`` (None) or ``"channels_first"``.
+
+    Returns:
+        Tensor (N, P, Q, C), or (N, C, P, Q) with ``"channels_first"``.
+
+    Raises:
+        ValueError: As `average_pool2d`.
+        TypeError: As `average_pool2d`.
 
     Example:
         >>> import weft
         >>> weft.ops.average_pool(weft.ones((1, 5, 5, 3)), 2, strides=1).shape
         (1, 4, 4, 3)
+
+    Follows keras.ops.average_pool.
     """
     return _pool("average_pool", AveragePool2D, inputs, pool_size, strides, padding, data_format)
 
@@ -292,6 +328,8 @@ def global_average_pool2d(
         >>> import weft
         >>> weft.ops.global_average_pool2d([[[[1.0], [4.0]], [[3.0], [2.0]]]]).tolist()
         [[2.5]]
+
+    Follows keras.layers.GlobalAveragePooling2D.
     """
     return _global_pool("global_average_pool2d", AveragePool2D, x, data_format, keepdims)
 
@@ -317,5 +355,7 @@ def global_max_pool2d(
         >>> import weft
         >>> weft.ops.global_max_pool2d([[[[1.0], [4.0]], [[3.0], [2.0]]]]).tolist()
         [[4.0]]
+
+    Follows keras.layers.GlobalMaxPooling2D.
     """
     return _global_pool("global_max_pool2d", MaxPool2D, x, data_format, keepdims)

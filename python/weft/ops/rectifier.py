@@ -6,6 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import number
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
@@ -49,18 +50,24 @@ def relu(
     """max(x, 0): negative elements become 0. The gradient at 0 is 0.
 
     Args:
-        x: Tensor of any shape.
+        x: Tensor (...) of any shape; integers and bools become float32.
         negative_slope: Slope of the line below `threshold`.
         max_value: The largest result; None for no limit.
         threshold: Elements below it are damped.
 
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
     Raises:
+        TypeError: If `x` does not hold numbers, or an argument is no number.
         ValueError: If `max_value` or `negative_slope` is negative.
 
     Example:
         >>> import weft
         >>> weft.ops.relu([-1.0, 2.0]).tolist()
         [0.0, 2.0]
+
+    Follows keras.activations.relu.
     """
     x = as_tensor(x)
     if negative_slope == 0.0 and max_value is None and threshold == 0.0:
@@ -102,10 +109,21 @@ class Relu6Gradient(Function):
 def relu6(x: Any) -> Tensor:
     """min(max(x, 0), 6).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.relu6([-1.0, 2.0, 9.0]).tolist()
         [0.0, 2.0, 6.0]
+
+    Follows keras.ops.relu6.
     """
     return Relu6.of(x)
 
@@ -136,10 +154,21 @@ class SeluGradient(Function):
 def selu(x: Any) -> Tensor:
     """1.0507 * (x if x > 0 else 1.6733 * (exp(x) - 1)): keeps mean and variance in deep nets.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.selu([0.0]).tolist()
         [0.0]
+
+    Source: Klambauer et al.: Self-normalizing neural networks, arXiv 1706.02515.
     """
     return Selu.of(x)
 
@@ -169,12 +198,23 @@ class HardSigmoidGradient(Function):
 
 
 def hard_sigmoid(x: Any) -> Tensor:
-    """relu6(x + 3) / 6, as in Keras 3.
+    """relu6(x + 3) / 6.
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.hard_sigmoid([-3.0, 0.0, 3.0]).tolist()
         [0.0, 0.5, 1.0]
+
+    Follows keras.ops.hard_sigmoid.
     """
     return HardSigmoid.of(x)
 
@@ -213,12 +253,24 @@ class LeakyReluGradient(Function):
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
     """x if x > 0 else negative_slope * x.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+        negative_slope: Factor of negative elements.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers, or `negative_slope` is no number.
+
     Example:
         >>> import weft
         >>> weft.ops.leaky_relu([-1.0, 2.0], 0.5).tolist()
         [-0.5, 2.0]
+
+    Follows keras.ops.leaky_relu.
     """
-    return LeakyRelu.apply(as_tensor(x), float(negative_slope))
+    return LeakyRelu.apply(as_tensor(x), number("leaky_relu", "negative_slope", negative_slope))
 
 
 class Elu(Function):
@@ -259,12 +311,24 @@ class EluGradient(Function):
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x if x > 0 else alpha * (exp(x) - 1).
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+        alpha: The result goes to ``-alpha`` where x goes to minus infinity.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers, or `alpha` is no number.
+
     Example:
         >>> import weft
         >>> weft.ops.elu([0.0, 2.0]).tolist()
         [0.0, 2.0]
+
+    Source: Clevert, Unterthiner, Hochreiter: Exponential linear units, arXiv 1511.07289.
     """
-    return Elu.apply(as_tensor(x), float(alpha))
+    return Elu.apply(as_tensor(x), number("elu", "alpha", alpha))
 
 
 class Step(Function):
@@ -279,9 +343,20 @@ class Step(Function):
 def step(x: Any) -> Tensor:
     """1 where x > 0, else 0: the perceptron's activation. It has no gradient to train through.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.step([-1.0, 0.0, 2.0]).tolist()
         [0.0, 0.0, 1.0]
+
+    Source: Rosenblatt: The perceptron, Psychological Review 65(6), 1958.
     """
     return Step.of(x)

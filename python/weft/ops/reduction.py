@@ -18,18 +18,13 @@ from weft.tensor import Tensor, as_tensor
 
 __all__ = [
     "all",
-    "amax",
-    "amin",
     "any",
     "average",
     "count_nonzero",
     "logsumexp",
-    "max",
     "mean",
-    "min",
     "norm",
     "prod",
-    "ptp",
     "sum",
 ]
 
@@ -83,19 +78,25 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> 
     """Sum over axes; 0 where there are no elements.
 
     Args:
-        x: Tensor of any shape. Integers and bools are summed in 64 bits, as in NumPy.
-        axis: The axes to sum over; all by default.
+        x: Tensor (...) of any shape. Integers and bools are summed in 64 bits.
+        axis: The axis, or a tuple of axes, to sum over; all by default.
         keepdims: Keep the summed axes with length 1.
         dtype: Convert `x` to it first.
+
+    Returns:
+        Tensor (...) without the summed axes.
 
     Raises:
         IndexError: If an axis is out of range.
         ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.sum([[1.0, 2.0], [3.0, 4.0]], axis=0).tolist()
         [4.0, 6.0]
+
+    Follows numpy.sum.
     """
     return Sum.apply(as_tensor(x, dtype), reduced_axes(axis), bool(keepdims))
 
@@ -120,13 +121,25 @@ class Mean(Function):
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean over axes; NaN where there are no elements. Integers give float32.
 
+    Args:
+        x: Tensor (...) of any shape.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Tensor (...) without the reduced axes.
+
     Raises:
         IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.mean([[1.0, 2.0], [3.0, 4.0]], axis=1).tolist()
         [1.5, 3.5]
+
+    Follows numpy.mean.
     """
     return Mean.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
 
@@ -135,18 +148,26 @@ def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
     """Mean over axes, weighted if `weights` are given: sum(x * weights) / sum(weights).
 
     Args:
-        x: Tensor of any shape.
+        x: Tensor (...) of any shape.
         axis: The axes to average over; all by default.
-        weights: Of the shape of `x`, or of its one axis `axis`.
+        weights: Of the shape of `x`, or (x.shape[axis],) of its one axis `axis`; None for equal
+            ones.
         keepdims: Keep the averaged axes with length 1.
+
+    Returns:
+        Tensor (...) without the averaged axes.
 
     Raises:
         ValueError: If the weights have another shape.
+        IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.average([1.0, 2.0], weights=[3.0, 1.0]).item()
         1.25
+
+    Follows numpy.average.
     """
     x = as_tensor(x)
     if weights is None:
@@ -165,12 +186,27 @@ def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = Fals
 
 
 def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """How many elements are not 0, as int64.
+    """How many elements are not 0.
+
+    Args:
+        x: Tensor (...) of any shape.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Tensor (...) of int64, without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.count_nonzero([[0, 1], [2, 3]], axis=0).tolist()
         [1, 2]
+
+    Follows numpy.count_nonzero.
     """
     return sum(ops.not_equal(as_tensor(x), 0), axis, keepdims)
 
@@ -202,96 +238,30 @@ class Prod(Function):
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-    """Product over axes; 1 where there are no elements. Dtypes as for `sum`.
+    """Product over axes; 1 where there are no elements.
+
+    Args:
+        x: Tensor (...) of any shape. Integers and bools are multiplied in 64 bits.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+        dtype: Convert `x` to it first.
+
+    Returns:
+        Tensor (...) without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.prod([2.0, 3.0, 4.0]).item()
         24.0
+
+    Follows numpy.prod.
     """
     return Prod.apply(as_tensor(x, dtype), reduced_axes(axis), bool(keepdims))
-
-
-# --- extremes ------------------------------------------------------------------------------------
-
-
-class _Extreme(Function):
-    """Saves x and the result; equal largest elements share the gradient equally."""
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        x, y = ctx.saved
-        where = ops.equal(x.detach(), restore_axes(ctx, y.detach())).astype(x.dtype)
-        share = where / sum(where, ctx.axes, keepdims=True)
-        return share * restore_axes(ctx, dy), None, None
-
-
-class Max(_Extreme):
-    """Saves x and the result; equal largest elements share the gradient equally."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        note_reduction(ctx, x, axes)
-        y = _C.max(x, axes, keepdims)
-        ctx.save(x, y)
-        return y
-
-
-class Min(_Extreme):
-    """Saves x and the result; equal smallest elements share the gradient equally."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, axes: Any, keepdims: bool) -> Any:
-        note_reduction(ctx, x, axes)
-        y = _C.min(x, axes, keepdims)
-        ctx.save(x, y)
-        return y
-
-
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Largest element over axes; NaN if there is one. Ties share the gradient equally.
-
-    Raises:
-        IndexError: If an axis is out of range.
-        ValueError: If there are no elements along the axes.
-
-    Example:
-        >>> import weft
-        >>> weft.max([[1.0, 5.0], [3.0, 2.0]], axis=1).tolist()
-        [5.0, 3.0]
-    """
-    return Max.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
-
-
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Smallest element over axes; NaN if there is one. Ties share the gradient equally.
-
-    Raises:
-        IndexError: If an axis is out of range.
-        ValueError: If there are no elements along the axes.
-
-    Example:
-        >>> import weft
-        >>> weft.min([[1.0, 5.0], [3.0, 2.0]], axis=0).tolist()
-        [1.0, 2.0]
-    """
-    return Min.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
-
-
-amax = max
-amin = min
-
-
-def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Largest minus smallest element over axes ("peak to peak").
-
-    Example:
-        >>> import weft
-        >>> weft.ptp([3.0, -1.0, 2.0]).item()
-        4.0
-    """
-    x = as_tensor(x)
-    return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
 # --- truth ---------------------------------------------------------------------------------------
@@ -321,10 +291,25 @@ class All(Function):
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether any element is not 0, over axes; False where there are none. NaN is true.
 
+    Args:
+        x: Tensor (...) of any shape.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Tensor (...) of bools, without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.any([[0, 0], [0, 3]], axis=1).tolist()
         [False, True]
+
+    Follows numpy.any.
     """
     return Any_.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
 
@@ -332,10 +317,25 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether all elements are not 0, over axes; True where there are none. NaN is true.
 
+    Args:
+        x: Tensor (...) of any shape.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Tensor (...) of bools, without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.all([[1, 0], [2, 3]], axis=1).tolist()
         [False, True]
+
+    Follows numpy.all.
     """
     return All.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))
 
@@ -371,26 +371,34 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         axis: The axes that together make a vector; all by default.
         keepdims: Keep these axes with length 1.
 
+    Returns:
+        Tensor (...) without these axes.
+
     Raises:
         ValueError: If `ord` is none of these.
+        IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.norm([3.0, 4.0]).item()
         5.0
+
+    Follows numpy.linalg.norm.
     """
     x = as_tensor(x)
     if not x.dtype.is_floating:
         x = ops.cast(x, "float32")
     if ord is None or ord == 2 or ord == "fro":
         return EuclideanNorm.apply(x, reduced_axes(axis), bool(keepdims))
-    if isinstance(ord, str) or not (ord > 0 or ord == -math.inf):
+    known = isinstance(ord, (int, float)) and (ord > 0 or ord == -math.inf)
+    if not known:
         raise ValueError(f"norm: ord must be a positive number, inf, -inf or 'fro', got {ord!r}")
     size = ops.abs(x)
     if ord == 1:
         return sum(size, axis, keepdims)
     if math.isinf(ord):
-        return max(size, axis, keepdims) if ord > 0 else min(size, axis, keepdims)
+        return (ops.max if ord > 0 else ops.min)(size, axis, keepdims)
     return sum(size**ord, axis, keepdims) ** (1.0 / ord)
 
 
@@ -413,12 +421,24 @@ class Logsumexp(Function):
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over axes, without overflow; -inf where there are no elements.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+        axis: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Tensor (...) without the reduced axes.
+
     Raises:
         IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> round(weft.logsumexp([1000.0, 1000.0]).item(), 3)
         1000.693
+
+    Follows scipy.special.logsumexp.
     """
     return Logsumexp.apply(as_tensor(x), reduced_axes(axis), bool(keepdims))

@@ -6,16 +6,8 @@ from typing import Any
 
 from weft import ops
 from weft.errors import integers
-from weft.ops.shape import (
-    axes_of,
-    broadcast_arrays,
-    broadcast_to,
-    expand_dims,
-    normalize_axis,
-    ravel,
-    reshape,
-    swapaxes,
-)
+from weft.ops.broadcasting import broadcast_arrays, broadcast_to
+from weft.ops.shape import axes_of, expand_dims, normalize_axis, ravel, reshape, swapaxes
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["meshgrid", "repeat", "roll", "tile"]
@@ -28,13 +20,19 @@ def tile(x: Any, repeats: Any) -> Tensor:
         x: Tensor of any shape.
         repeats: How often for each axis; shorter ones belong to the last axes.
 
+    Returns:
+        Tensor (...): every axis as long as it was times its repeats.
+
     Raises:
         ValueError: If a number of repeats is negative.
+        TypeError: If one is no integer.
 
     Example:
         >>> import weft
         >>> weft.tile([1, 2], 3).tolist()
         [1, 2, 1, 2, 1, 2]
+
+    Follows numpy.tile.
     """
     x, repeats = as_tensor(x), integers("tile", "repeats", repeats)
     if any(n < 0 for n in repeats):
@@ -58,13 +56,20 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         repeats: How often: one number, or one for each slice.
         axis: The axis along which slices are repeated.
 
+    Returns:
+        Tensor (...): the axis as long as all repeats together.
+
     Raises:
         ValueError: If there are neither one nor size many repeats, or one is negative.
+        TypeError: If one is no integer.
+        IndexError: If the axis is out of range.
 
     Example:
         >>> import weft
         >>> weft.repeat([1, 2], 2).tolist(), weft.repeat([1, 2], [0, 3]).tolist()
         ([1, 1, 2, 2], [2, 2, 2])
+
+    Follows numpy.repeat.
     """
     x = as_tensor(x)
     if axis is None:
@@ -95,10 +100,20 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
         shift: By how much, for each axis.
         axis: The axis or axes; by default `x` is rolled as if it were flat.
 
+    Returns:
+        Tensor (...) of the shape of `x`.
+
+    Raises:
+        ValueError: If there are not as many shifts as axes.
+        TypeError: If a shift is no integer.
+        IndexError: If an axis is out of range.
+
     Example:
         >>> import weft
         >>> weft.roll([1, 2, 3, 4], 1).tolist()
         [4, 1, 2, 3]
+
+    Follows numpy.roll.
     """
     x = as_tensor(x)
     if axis is None:
@@ -122,16 +137,22 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Tensor]:
     """The coordinates of a grid, from those along each axis.
 
     Args:
-        arrays: 1-d tensors.
+        arrays: Tensors (n0,), (n1,), ...; others are flattened.
         indexing: "xy" lets the first tensor vary along axis 1, "ij" along axis 0.
+
+    Returns:
+        One tensor for each, all of shape (n0, n1, ...), or with "xy" (n1, n0, ...).
 
     Raises:
         ValueError: If `indexing` is something else.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> [g.tolist() for g in weft.meshgrid([1, 2], [3, 4, 5], indexing="ij")]
         [[[1, 1, 1], [2, 2, 2]], [[3, 4, 5], [3, 4, 5]]]
+
+    Follows numpy.meshgrid.
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}")

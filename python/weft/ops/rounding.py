@@ -21,10 +21,21 @@ class Floor(Function):
 def floor(x: Any) -> Tensor:
     """The next whole number below. Integers stay as they are.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.floor([1.7, -1.7]).tolist()
         [1.0, -2.0]
+
+    Follows numpy.floor.
     """
     x = as_tensor(x)
     return Floor.apply(x) if x.dtype.is_floating else ops.copy(x)
@@ -39,10 +50,21 @@ class Ceil(Function):
 def ceil(x: Any) -> Tensor:
     """The next whole number above. Integers stay as they are.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.ceil([1.7, -1.7]).tolist()
         [2.0, -1.0]
+
+    Follows numpy.ceil.
     """
     x = as_tensor(x)
     return Ceil.apply(x) if x.dtype.is_floating else ops.copy(x)
@@ -57,10 +79,21 @@ class Trunc(Function):
 def trunc(x: Any) -> Tensor:
     """The next whole number towards 0. Integers stay as they are.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.trunc([1.7, -1.7]).tolist()
         [1.0, -1.0]
+
+    Follows numpy.trunc.
     """
     x = as_tensor(x)
     return Trunc.apply(x) if x.dtype.is_floating else ops.copy(x)
@@ -75,14 +108,23 @@ class Round(Function):
 def round(x: Any, decimals: int = 0) -> Tensor:
     """The nearest whole number, or multiple of 10 ** -decimals; ties go to the even one.
 
+    Args:
+        x: Tensor (...) of any shape and dtype.
+        decimals: Digits after the point that are kept; negative ones count before it.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
     Raises:
-        ValueError: If `decimals` has more digits than float64 reaches.
-        TypeError: If it is no integer.
+        TypeError: If `decimals` is no integer, or `x` does not hold numbers.
+        ValueError: If `decimals` is beyond the digits of float64, 308.
 
     Example:
         >>> import weft
         >>> weft.ops.round([0.5, 1.5, 2.4]).tolist()
         [0.0, 2.0, 2.0]
+
+    Follows numpy.round.
     """
     x, decimals = as_tensor(x), integer("round", "decimals", decimals)
     if not -308 <= decimals <= 308:

@@ -27,15 +27,23 @@ class Cumsum(Function):
 def cumsum(x: Any, axis: int | None = None) -> Tensor:
     """Running sum along an axis: ``y[i] = x[0] + ... + x[i]``; without `axis` of `x` flattened.
 
-    Integers and bools are summed in 64 bits.
+    Args:
+        x: Tensor (...) of any shape. Integers and bools are summed in 64 bits.
+        axis: The axis to run along; None flattens `x`.
+
+    Returns:
+        Tensor (...) of the shape of `x`, or (size,) without `axis`.
 
     Raises:
         IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.cumsum([1, 2, 3]).tolist()
         [1, 3, 6]
+
+    Follows numpy.cumsum.
     """
     x = as_tensor(x)
     if axis is None:
@@ -77,12 +85,25 @@ def _shifted_left(rows: Tensor, steps: int) -> Tensor:
 
 
 def cumprod(x: Any, axis: int | None = None) -> Tensor:
-    """Running product along an axis; without `axis` of `x` flattened. Dtypes as for `cumsum`.
+    """Running product along an axis: ``y[i] = x[0] * ... * x[i]``; without `axis` of `x` flattened.
+
+    Args:
+        x: Tensor (...) of any shape. Integers and bools are multiplied in 64 bits.
+        axis: The axis to run along; None flattens `x`.
+
+    Returns:
+        Tensor (...) of the shape of `x`, or (size,) without `axis`.
+
+    Raises:
+        IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.cumprod([1, 2, 3, 4]).tolist()
         [1, 2, 6, 24]
+
+    Follows numpy.cumprod.
     """
     x = as_tensor(x)
     if axis is None:

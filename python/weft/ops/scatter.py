@@ -8,7 +8,8 @@ import numpy as np
 
 from weft import _C
 from weft.errors import integers
-from weft.ops.indexing import UpdateItems, getitem, integer_indices
+from weft.ops.along_axis import integer_indices
+from weft.ops.indexing import UpdateItems, getitem
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["scatter", "scatter_update", "slice", "slice_update"]
@@ -35,6 +36,14 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
         values: ``indices.shape[:-1] + shape[depth:]``.
         shape: Shape of the result.
 
+    Returns:
+        Tensor of that shape, with the dtype of `values`.
+
+    Raises:
+        IndexError: If a coordinate is out of range.
+        TypeError: If the indices are not integers.
+        ValueError: If the depth or the shape of the values does not fit.
+
     Example:
         >>> import weft
         >>> weft.scatter([[0], [2], [2]], [1.0, 2.0, 3.0], (4,)).tolist()
@@ -57,8 +66,13 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
         updates: ``indices.shape[:-1] + inputs.shape[depth:]``.
         reduction: None assigns (of equal rows the last stays), "add" adds.
 
+    Returns:
+        Tensor (...) of the shape and dtype of `inputs`.
+
     Raises:
-        ValueError: If `reduction` is something else.
+        IndexError: If a coordinate is out of range.
+        TypeError: If the indices are not integers.
+        ValueError: If the depth, the shape of the updates or `reduction` does not fit.
 
     Example:
         >>> import weft
@@ -92,6 +106,18 @@ def _box(op: str, x: Tensor, start_indices: Any, shape: tuple[int, ...]) -> tupl
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     """The box of `shape` that starts at `start_indices`.
 
+    Args:
+        inputs: Tensor (...) of any shape.
+        start_indices: One integer for each axis; a box that would stick out is moved inside.
+        shape: Sizes of the box, one for each axis.
+
+    Returns:
+        Tensor of that shape, a view.
+
+    Raises:
+        ValueError: If there are not as many starts and sizes as axes, or the box is too large.
+        TypeError: If one of them is no integer.
+
     Example:
         >>> import weft
         >>> weft.ops.slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2)).tolist()
@@ -105,6 +131,18 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
 
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
     """A copy of `inputs` with the box at `start_indices` replaced by `updates`.
+
+    Args:
+        inputs: Tensor (...) of any shape.
+        start_indices: One integer for each axis; a box that would stick out is moved inside.
+        updates: Tensor (...) with as many axes, none longer; becomes the dtype of `inputs`.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `inputs`.
+
+    Raises:
+        ValueError: If there are not as many starts and sizes as axes, or the box is too large.
+        TypeError: If a start is no integer.
 
     Example:
         >>> import weft

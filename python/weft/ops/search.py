@@ -6,6 +6,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import number, shown
 from weft.tensor import Tensor, as_tensor
 
 __all__ = ["bincount", "corrcoef", "digitize", "histogram", "isin", "searchsorted", "unique"]
@@ -27,13 +28,19 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tenso
         values: Tensor of any shape.
         side: "left" inserts before equal elements, "right" after them.
 
+    Returns:
+        Tensor (...) of the shape of `values`.
+
     Raises:
         ValueError: If the list has not one axis, or for another side.
+        TypeError: If an operand does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.searchsorted([1, 3, 3, 5], [3, 9]).tolist()
         [1, 4]
+
+    Follows numpy.searchsorted.
     """
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
@@ -47,10 +54,23 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tenso
 def digitize(x: Any, bins: Any) -> Tensor:
     """The number of the bin each element falls in; bin i ends before ``bins[i]``.
 
+    Args:
+        x: Tensor (...) of any shape.
+        bins: (N,), in ascending order.
+
+    Returns:
+        Tensor (...) of int64 from 0 to N, of the shape of `x`.
+
+    Raises:
+        ValueError: If `bins` has not one axis.
+        TypeError: If an operand does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.digitize([0.5, 1.0, 9.0], [0.0, 1.0, 2.0]).tolist()
         [1, 2, 3]
+
+    Follows numpy.digitize.
     """
     return searchsorted(bins, x, side="right")
 
@@ -74,6 +94,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Tensor:
         >>> import weft
         >>> weft.bincount([0, 2, 2]).tolist()
         [1, 0, 2]
+
+    Follows numpy.bincount.
     """
     x = as_tensor(x)
     if x.ndim != 1:
@@ -120,22 +142,35 @@ def histogram(
 
     Raises:
         ValueError: If there is no bin, or the range is not finite and ascending.
+        TypeError: If `x` does not hold numbers, or the range is not two of them.
 
     Example:
         >>> import weft
         >>> counts, edges = weft.histogram([1.0, 2.0, 1.0, 4.0], bins=3)
         >>> counts.tolist(), edges.tolist()
         ([2, 1, 1], [1.0, 2.0, 3.0, 4.0])
+
+    Follows numpy.histogram.
     """
     x = as_tensor(x, near=bins)
     bins = bins if isinstance(bins, int) else as_tensor(bins, near=x)
-    return Histogram.apply(x, bins, range)
+    if isinstance(bins, Tensor) and bins.ndim != 1:
+        raise ValueError(f"histogram: the edges must have one axis, got shape {bins.shape}")
+    return Histogram.apply(x, bins, None if range is None else _two_numbers(range))
+
+
+def _two_numbers(ends: Any) -> tuple[float, float]:
+    try:
+        low, high = ends
+    except (TypeError, ValueError):
+        raise TypeError(f"histogram: range must be two numbers, got {shown(ends)}") from None
+    return number("histogram", "range", low), number("histogram", "range", high)
 
 
 def _uniform_edges(x: Tensor, bins: int, ends: tuple[float, float] | None) -> Tensor:
     if ends is None:
         ends = (ops.min(x).item(), ops.max(x).item()) if x.size else (0.0, 1.0)
-    low, high = float(ends[0]), float(ends[1])
+    low, high = ends
     if not (low <= high and high - low < float("inf")):
         raise ValueError(f"histogram: the range {(low, high)} must be finite and ascending")
     if low == high:
@@ -178,11 +213,20 @@ def unique(
         return_inverse: Also give the position in the result of each element of `x`.
         return_counts: Also give how often each value occurs.
 
+    Returns:
+        Tensor (count,); with further results a tuple: the inverse has the shape of `x`, the counts
+        (count,), both int64.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> values, counts = weft.unique([3, 1, 3], return_counts=True)
         >>> values.tolist(), counts.tolist()
         ([1, 3], [1, 2])
+
+    Follows numpy.unique.
     """
     return Unique.apply(as_tensor(x), return_inverse, return_counts)
 
@@ -202,10 +246,22 @@ class IsIn(Function):
 def isin(x: Any, test_elements: Any) -> Tensor:
     """Whether each element of `x` is among the test elements.
 
+    Args:
+        x: Tensor (...) of any shape.
+        test_elements: Tensor (...) of any shape.
+
+    Returns:
+        Tensor (...) of bools, of the shape of `x`.
+
+    Raises:
+        TypeError: If an operand does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.isin([1, 2, 3], [3, 1]).tolist()
         [True, False, True]
+
+    Follows numpy.isin.
     """
     return IsIn.apply(as_tensor(x, near=test_elements), as_tensor(test_elements, near=x))
 
@@ -221,12 +277,15 @@ def corrcoef(x: Any) -> Tensor:
 
     Raises:
         ValueError: If `x` has not one or two axes.
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> r = weft.corrcoef([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
         >>> weft.round(r).tolist()
         [[1.0, -1.0], [-1.0, 1.0]]
+
+    Follows numpy.corrcoef.
     """
     x = as_tensor(x)
     if x.ndim not in (1, 2):

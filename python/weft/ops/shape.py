@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from weft import _C, ops
+from weft import _C
 from weft.autograd.recording import Function
-from weft.errors import integer, integers, shown
-from weft.ops.operands import first_tensor
+from weft.errors import integer, shown
 from weft.tensor import Tensor, as_tensor
 
 __all__ = [
-    "broadcast_arrays",
-    "broadcast_to",
     "expand_dims",
     "flatten",
     "flip",
@@ -25,7 +21,6 @@ __all__ = [
     "reshape",
     "rot90",
     "squeeze",
-    "sum_to_shape",
     "swapaxes",
     "transpose",
 ]
@@ -80,11 +75,14 @@ def reshape(x: Any, shape: Any) -> Tensor:
 
     Raises:
         ValueError: If the number of elements differs.
+        TypeError: If `shape` does not hold integers, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.reshape([1, 2, 3, 4, 5, 6], (2, -1)).tolist()
         [[1, 2, 3], [4, 5, 6]]
+
+    Follows numpy.reshape.
     """
     if type(x) is not Tensor:
         x = as_tensor(x)
@@ -96,10 +94,21 @@ def reshape(x: Any, shape: Any) -> Tensor:
 def ravel(x: Any) -> Tensor:
     """The elements of `x` along one axis, in row-major order: a view where possible.
 
+    Args:
+        x: Tensor (...) of any shape.
+
+    Returns:
+        Tensor (size,).
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ravel([[1, 2], [3, 4]]).tolist()
         [1, 2, 3, 4]
+
+    Follows numpy.ravel.
     """
     return Reshape.apply(as_tensor(x), (-1,) if as_tensor(x).size else (0,))
 
@@ -129,14 +138,20 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
         x: Tensor of any shape.
         axis: The axis, or axes, to remove; by default all of size 1.
 
+    Returns:
+        Tensor (...) without these axes, that shares the memory of `x`.
+
     Raises:
         ValueError: If an axis to remove has another size.
         IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.squeeze(weft.zeros((1, 3, 1)), axis=0).shape
         (3, 1)
+
+    Follows numpy.squeeze.
     """
     return Squeeze.apply(as_tensor(x), None if axis is None else axes_of(axis))
 
@@ -163,13 +178,20 @@ def expand_dims(x: Any, axis: Any = 0) -> Tensor:
         x: Tensor of any shape.
         axis: Where the new axis, or axes, stand in the result.
 
+    Returns:
+        Tensor (...) with these axes, that shares the memory of `x`.
+
     Raises:
         IndexError: If a position is out of range.
+        ValueError: If a position is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.expand_dims([1, 2, 3], -1).shape
         (3, 1)
+
+    Follows numpy.expand_dims.
     """
     return ExpandDims.apply(as_tensor(x), axes_of(axis))
 
@@ -205,14 +227,20 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
         x: Tensor of any shape.
         axes: For each axis of the result, the axis of `x` it is; by default in reverse.
 
+    Returns:
+        Tensor (...) that shares the memory of `x`.
+
     Raises:
         ValueError: If `axes` does not name every axis once.
         IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.transpose(weft.zeros((2, 3, 4)), (2, 0, 1)).shape
         (4, 2, 3)
+
+    Follows numpy.transpose.
     """
     if type(x) is not Tensor:
         x = as_tensor(x)
@@ -223,12 +251,26 @@ def transpose(x: Any, axes: Any = None) -> Tensor:
 
 
 def permute_dims(x: Any, axes: Any) -> Tensor:
-    """`transpose` with the axes required (the Array API's name).
+    """A view with the axes in another order: `transpose` with the order required.
+
+    Args:
+        x: Tensor (...) of any shape.
+        axes: For each axis of the result, the axis of `x` it is.
+
+    Returns:
+        Tensor (...) that shares the memory of `x`.
+
+    Raises:
+        ValueError: If `axes` does not name every axis once.
+        IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.permute_dims(weft.zeros((2, 3)), (1, 0)).shape
         (3, 2)
+
+    Follows the Python Array API's ``permute_dims``.
     """
     return transpose(x, axes)
 
@@ -236,13 +278,24 @@ def permute_dims(x: Any, axes: Any) -> Tensor:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """A view with two axes exchanged.
 
+    Args:
+        x: Tensor (...) with at least one axis.
+        axis1: One of the axes.
+        axis2: The other axis.
+
+    Returns:
+        Tensor (...) that shares the memory of `x`.
+
     Raises:
         IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.swapaxes(weft.zeros((2, 3, 4)), 0, -1).shape
         (4, 3, 2)
+
+    Follows numpy.swapaxes.
     """
     x = as_tensor(x)
     order = list(range(x.ndim))
@@ -259,14 +312,20 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
         source: The axis, or axes, to move.
         destination: Where each of them goes.
 
+    Returns:
+        Tensor (...) that shares the memory of `x`.
+
     Raises:
         ValueError: If the numbers differ or an axis is named twice.
         IndexError: If an axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.moveaxis(weft.zeros((2, 3, 4)), 0, -1).shape
         (3, 4, 2)
+
+    Follows numpy.moveaxis.
     """
     x = as_tensor(x)
     moved = [normalize_axis("moveaxis", a, x.ndim) for a in axes_of(source)]
@@ -300,13 +359,24 @@ class Flip(Function):
 def flip(x: Any, axis: Any = None) -> Tensor:
     """A view with the order along an axis, several, or all axes reversed.
 
+    Args:
+        x: Tensor (...) of any shape.
+        axis: The axis, or axes, to reverse; all by default.
+
+    Returns:
+        Tensor (...) of the shape of `x` that shares its memory.
+
     Raises:
         IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.flip([[1, 2], [3, 4]], axis=1).tolist()
         [[2, 1], [4, 3]]
+
+    Follows numpy.flip.
     """
     x = as_tensor(x)
     return Flip.apply(x, tuple(range(x.ndim)) if axis is None else axes_of(axis))
@@ -315,10 +385,22 @@ def flip(x: Any, axis: Any = None) -> Tensor:
 def fliplr(x: Any) -> Tensor:
     """`flip` along axis 1.
 
+    Args:
+        x: Tensor (M, N, ...).
+
+    Returns:
+        Tensor (M, N, ...) that shares the memory of `x`.
+
+    Raises:
+        IndexError: If `x` has fewer than 2 axes.
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.fliplr([[1, 2]]).tolist()
         [[2, 1]]
+
+    Follows numpy.fliplr.
     """
     return flip(x, 1)
 
@@ -326,10 +408,22 @@ def fliplr(x: Any) -> Tensor:
 def flipud(x: Any) -> Tensor:
     """`flip` along axis 0.
 
+    Args:
+        x: Tensor (M, ...).
+
+    Returns:
+        Tensor (M, ...) that shares the memory of `x`.
+
+    Raises:
+        IndexError: If `x` has no axes.
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.flipud([[1], [2]]).tolist()
         [[2], [1]]
+
+    Follows numpy.flipud.
     """
     return flip(x, 0)
 
@@ -337,10 +431,25 @@ def flipud(x: Any) -> Tensor:
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     """A view turned by `k` quarter turns from the first of `axes` towards the second.
 
+    Args:
+        x: Tensor (...) with at least 2 axes.
+        k: How many quarter turns.
+        axes: The plane to turn in.
+
+    Returns:
+        Tensor (...) that shares the memory of `x`.
+
+    Raises:
+        ValueError: If both axes are the same.
+        TypeError: If `axes` is not two integers, or `k` no integer.
+        IndexError: If an axis is out of range.
+
     Example:
         >>> import weft
         >>> weft.rot90([[1, 2], [3, 4]]).tolist()
         [[2, 4], [1, 3]]
+
+    Follows numpy.rot90.
     """
     x, k = as_tensor(x), integer("rot90", "k", k)
     if not isinstance(axes, (tuple, list)) or len(axes) != 2:
@@ -355,81 +464,3 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     if k % 4 == 1:
         return swapaxes(flip(x, second), first, second)
     return flip(swapaxes(x, first, second), second)
-
-
-# --- broadcasting --------------------------------------------------------------------------------
-
-
-class BroadcastTo(Function):
-    """Saves the shape; the gradient is summed over the axes that were repeated."""
-
-    returns_view = True
-    kernel = _C.broadcast_to
-    saves = "nothing"
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Any:
-        shape, _ = ctx.like(0)
-        return sum_to_shape(dy, shape), None
-
-
-def broadcast_to(x: Any, shape: Any) -> Tensor:
-    """A view of `x` repeated along axes of size 1 and new leading axes.
-
-    Raises:
-        ValueError: If `x` does not broadcast to the shape.
-
-    Example:
-        >>> import weft
-        >>> weft.broadcast_to([[1], [2]], (2, 3)).tolist()
-        [[1, 1, 1], [2, 2, 2]]
-    """
-    return BroadcastTo.apply(as_tensor(x), axes_of(shape))
-
-
-def broadcast_arrays(*arrays: Any) -> list[Tensor]:
-    """The tensors, each as a view of the shape they broadcast to together.
-
-    Example:
-        >>> import weft
-        >>> [t.shape for t in weft.broadcast_arrays([[1], [2]], [1, 2, 3])]
-        [(2, 3), (2, 3)]
-    """
-    home = first_tensor(arrays)
-    tensors = [as_tensor(a, near=home) for a in arrays]
-    shape = _common_shape([t.shape for t in tensors])
-    return [broadcast_to(t, shape) for t in tensors]
-
-
-def _common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    ndim = max((len(s) for s in shapes), default=0)
-    padded = [(1,) * (ndim - len(s)) + s for s in shapes]
-    common = []
-    for sizes in zip(*padded, strict=True):
-        different = sorted({n for n in sizes if n != 1})
-        if len(different) > 1:
-            raise ValueError(f"broadcast: shapes {', '.join(map(str, shapes))} do not fit together")
-        common.append(different[0] if different else 1)
-    return tuple(common)
-
-
-def sum_to_shape(x: Any, shape: tuple[int, ...]) -> Tensor:
-    """`x` summed over the axes along which `shape` would be repeated to give that of `x`.
-
-    The reverse of `broadcast_to`.
-
-    Example:
-        >>> import weft
-        >>> weft.ops.sum_to_shape([[1.0, 2.0], [3.0, 4.0]], (2, 1)).tolist()
-        [[3.0], [7.0]]
-    """
-    x = as_tensor(x)
-    if x.shape == shape:
-        return x
-    shape = integers("sum_to_shape", "shape", shape)
-    lead = x.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(
-        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
-    )
-    summed = ops.sum(x, axis=axes) if axes else x
-    return summed if summed.shape == shape else reshape(summed, shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function
+from weft.errors import number
 from weft.ops.shape import normalize_axis
 from weft.tensor import Tensor, as_tensor
 
@@ -87,6 +88,7 @@ def _along(function: Any, op: str, x: Any, axis: Any, temperature: float) -> Ten
     x = as_tensor(x)
     if not x.dtype.is_floating:
         x = ops.cast(x, "float32")
+    temperature = number(op, "temperature", temperature)
     if not temperature > 0:
         raise ValueError(f"{op}: temperature must be positive, got {temperature}")
     if temperature != 1:
@@ -106,28 +108,51 @@ def softmax(x: Any, axis: Any = -1, temperature: float = 1.0) -> Tensor:
     """``exp(x / temperature)`` over its sum along `axis`, without overflow.
 
     Args:
-        x: Tensor of any shape; integers become float32.
+        x: Tensor (...) of any shape; integers become float32.
         axis: The axis whose elements sum to 1; several count as one, None as all.
         temperature: Above 1 the result is more even, below 1 more decided.
+
+    Returns:
+        Tensor (...) of the shape of `x`.
 
     Raises:
         IndexError: If the axis is out of range.
         ValueError: If the temperature is not positive.
+        TypeError: If an axis is no integer, the temperature no number, or `x` does not hold
+            numbers.
 
     Example:
         >>> import weft
         >>> weft.softmax([0.0, 0.0]).tolist()
         [0.5, 0.5]
+
+    Follows keras.ops.softmax.
     """
     return _along(Softmax, "softmax", x, axis, temperature)
 
 
 def log_softmax(x: Any, axis: Any = -1, temperature: float = 1.0) -> Tensor:
-    """The logarithm of `softmax`, accurate where softmax itself vanishes; the same arguments.
+    """The logarithm of `softmax`, accurate where softmax itself vanishes.
+
+    Args:
+        x: Tensor (...) of any shape; integers become float32.
+        axis: The axis whose exponentials sum to 1; several count as one, None as all.
+        temperature: As in `softmax`.
+
+    Returns:
+        Tensor (...) of the shape of `x`.
+
+    Raises:
+        IndexError: If the axis is out of range.
+        ValueError: If the temperature is not positive.
+        TypeError: If an axis is no integer, the temperature no number, or `x` does not hold
+            numbers.
 
     Example:
         >>> import weft
         >>> weft.log_softmax([0.0, 200.0]).tolist()
         [-200.0, 0.0]
+
+    Follows keras.ops.log_softmax.
     """
     return _along(LogSoftmax, "log_softmax", x, axis, temperature)

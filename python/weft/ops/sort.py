@@ -43,14 +43,20 @@ def sort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool =
         descending: Largest first.
         stable: Accepted for the Array API; the sort is always stable.
 
+    Returns:
+        Tensor (...) of the shape of `x`, or (size,) if `axis` is None.
+
     Raises:
         IndexError: If the axis is out of range.
         ValueError: If `x` has no axes.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.sort([3, 1, 2]).tolist(), weft.sort([3, 1, 2], descending=True).tolist()
         ([1, 2, 3], [3, 2, 1])
+
+    Follows numpy.sort.
     """
     x, axis = _flat(as_tensor(x), axis)
     if x.requires_grad:
@@ -59,14 +65,30 @@ def sort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool =
 
 
 def argsort(x: Any, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """The positions that would sort `x` along an axis, as int64.
+    """The positions that would sort `x` along an axis.
 
-    Equal elements keep their order. The arguments are those of `sort`.
+    Equal elements keep their order.
+
+    Args:
+        x: Tensor with at least one axis.
+        axis: The axis to sort; None sorts all elements.
+        descending: Largest first.
+        stable: Accepted for the Array API; the sort is always stable.
+
+    Returns:
+        Tensor (...) of int64, of the shape of `x`, or (size,) if `axis` is None.
+
+    Raises:
+        IndexError: If the axis is out of range.
+        ValueError: If `x` has no axes.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.argsort([30, 10, 20]).tolist()
         [1, 2, 0]
+
+    Follows numpy.argsort.
     """
     x, axis = _flat(as_tensor(x), axis)
     return Argsort.apply(x, axis, bool(descending))
@@ -97,12 +119,15 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
     Raises:
         ValueError: If k exceeds the size of the axis.
         IndexError: If the axis is out of range.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> values, positions = weft.topk([1, 5, 3], 2)
         >>> values.tolist(), positions.tolist()
         ([5, 3], [1, 2])
+
+    Follows torch.topk.
     """
     x = as_tensor(x)
     positions = TopkIndices.apply(x.detach(), integer("topk", "k", k), axis, bool(largest))
@@ -111,6 +136,18 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, 
 
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Tensor, Tensor]:
     """`topk` along the last axis; always in order, also with ``sorted=False``.
+
+    Args:
+        x: Tensor (..., N).
+        k: How many.
+        sorted: Accepted for Keras; the result is always in order.
+
+    Returns:
+        Values (..., k), and int64 positions (..., k).
+
+    Raises:
+        ValueError: If k exceeds the size of the axis.
+        TypeError: If `k` is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft

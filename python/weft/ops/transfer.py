@@ -37,6 +37,9 @@ def to_device(x: Any, device: str) -> Tensor:
         x: Any shape and dtype.
         device: ``"cpu"``, ``"sim"``, ``"cuda"``, ``"cuda:1"``, ... or ``"meta"``.
 
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
+
     Raises:
         ValueError: If the device does not exist or cannot be used in this process.
         TypeError: If `x` is on ``"meta"``, where it has no values.
@@ -61,8 +64,15 @@ def convert_to_tensor(x: Any, dtype: Any = None) -> Tensor:
     """`x` as a tensor, with its history if it is one.
 
     Args:
-        x: A tensor, an array, a number, or nested lists of numbers.
+        x: A tensor, an array, a number, or nested lists of numbers: any shape (...).
         dtype: Dtype of the result; that of `x` if None.
+
+    Returns:
+        Tensor (...).
+
+    Raises:
+        TypeError: If `x` does not hold numbers, or the dtype is unknown.
+        ValueError: If nested lists have unequal lengths, or a number does not fit the dtype.
 
     Example:
         >>> import weft
@@ -76,6 +86,15 @@ def convert_to_tensor(x: Any, dtype: Any = None) -> Tensor:
 
 def convert_to_numpy(x: Any) -> np.ndarray[Any, Any]:
     """The values of `x` as a NumPy array.
+
+    Args:
+        x: Tensor (...) of any shape and dtype.
+
+    Returns:
+        Array (...).
+
+    Raises:
+        TypeError: If `x` is on ``"meta"``, where it has no values.
 
     Example:
         >>> import weft

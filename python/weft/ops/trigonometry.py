@@ -42,10 +42,21 @@ class Sin(Function):
 def sin(x: Any) -> Tensor:
     """The sine of an angle in radians.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.sin([0.0]).tolist()
         [0.0]
+
+    Follows numpy.sin.
     """
     return Sin.of(x)
 
@@ -63,10 +74,21 @@ class Cos(Function):
 def cos(x: Any) -> Tensor:
     """The cosine of an angle in radians.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.cos([0.0]).tolist()
         [1.0]
+
+    Follows numpy.cos.
     """
     return Cos.of(x)
 
@@ -84,10 +106,21 @@ class Tan(Function):
 def tan(x: Any) -> Tensor:
     """The tangent of an angle in radians.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.tan([0.0]).tolist()
         [0.0]
+
+    Follows numpy.tan.
     """
     return Tan.of(x)
 
@@ -103,12 +136,23 @@ class Arcsin(Function):
 
 
 def arcsin(x: Any) -> Tensor:
-    """The angle in [-pi/2, pi/2] with this sine.
+    """The angle in [-pi/2, pi/2], in radians, with this sine; NaN outside [-1, 1].
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.arcsin([0.0]).tolist()
         [0.0]
+
+    Follows numpy.arcsin.
     """
     return Arcsin.of(x)
 
@@ -124,12 +168,23 @@ class Arccos(Function):
 
 
 def arccos(x: Any) -> Tensor:
-    """The angle in [0, pi] with this cosine.
+    """The angle in [0, pi], in radians, with this cosine; NaN outside [-1, 1].
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.arccos([1.0]).tolist()
         [0.0]
+
+    Follows numpy.arccos.
     """
     return Arccos.of(x)
 
@@ -145,12 +200,23 @@ class Arctan(Function):
 
 
 def arctan(x: Any) -> Tensor:
-    """The angle in [-pi/2, pi/2] with this tangent.
+    """The angle in [-pi/2, pi/2], in radians, with this tangent.
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.ops.arctan([0.0]).tolist()
         [0.0]
+
+    Follows numpy.arctan.
     """
     return Arctan.of(x)
 
@@ -168,10 +234,21 @@ class Sinh(Function):
 def sinh(x: Any) -> Tensor:
     """The hyperbolic sine.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.sinh([0.0]).tolist()
         [0.0]
+
+    Follows numpy.sinh.
     """
     return Sinh.of(x)
 
@@ -189,10 +266,21 @@ class Cosh(Function):
 def cosh(x: Any) -> Tensor:
     """The hyperbolic cosine.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.cosh([0.0]).tolist()
         [1.0]
+
+    Follows numpy.cosh.
     """
     return Cosh.of(x)
 
@@ -210,10 +298,21 @@ class Arcsinh(Function):
 def arcsinh(x: Any) -> Tensor:
     """The inverse hyperbolic sine.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.arcsinh([0.0]).tolist()
         [0.0]
+
+    Follows numpy.arcsinh.
     """
     return Arcsinh.of(x)
 
@@ -231,10 +330,21 @@ class Arccosh(Function):
 def arccosh(x: Any) -> Tensor:
     """The inverse hyperbolic cosine; NaN below 1.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.arccosh([1.0]).tolist()
         [0.0]
+
+    Follows numpy.arccosh.
     """
     return Arccosh.of(x)
 
@@ -252,10 +362,21 @@ class Arctanh(Function):
 def arctanh(x: Any) -> Tensor:
     """The inverse hyperbolic tangent; NaN outside [-1, 1].
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x` and its floating dtype.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.ops.arctanh([0.0]).tolist()
         [0.0]
+
+    Follows numpy.arctanh.
     """
     return Arctanh.of(x)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from weft import _C, ops
 from weft.autograd.recording import Function, is_grad_enabled
+from weft.errors import number
 from weft.ops.reduction import kept_shape, note_reduction, reduced_axes, restore_axes
 from weft.tensor import Tensor, as_tensor
 
@@ -45,11 +46,26 @@ class Moments(Function):
 def moments(x: Any, axes: Any = None, keepdims: bool = False) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance over axes, from one reading of `x`.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+        axes: The axis, or a tuple of axes, to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+
+    Returns:
+        Mean and variance, two tensors (...) without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> mean, variance = weft.moments([1.0, 3.0], axes=0)
         >>> mean.item(), variance.item()
         (2.0, 1.0)
+
+    Follows keras.ops.moments.
     """
     mean, variance = Moments.apply(as_tensor(x), reduced_axes(axes), 0.0, bool(keepdims))
     return mean, variance
@@ -65,21 +81,28 @@ def var(
     """Variance over axes: sum((x - mean)^2) / (n - correction). Integers give float32.
 
     Args:
-        x: Tensor of any shape.
+        x: Tensor (...) of any shape.
         axis: The axes to reduce; all by default.
         keepdims: Keep the reduced axes with length 1.
         correction: 0 for the variance of these numbers, 1 to estimate that of their source.
         ddof: NumPy's name for `correction`.
 
+    Returns:
+        Tensor (...) without the reduced axes.
+
     Raises:
         IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.var([1.0, 3.0]).item(), weft.var([1.0, 3.0], correction=1).item()
         (1.0, 2.0)
+
+    Follows numpy.var.
     """
-    correction = float(correction if ddof is None else ddof)
+    correction = number("var", "correction", correction if ddof is None else ddof)
     return Moments.apply(as_tensor(x), reduced_axes(axis), correction, bool(keepdims))[1]
 
 
@@ -90,11 +113,28 @@ def std(
     correction: float = 0,
     ddof: float | None = None,
 ) -> Tensor:
-    """Standard deviation over axes: the square root of `var`, with the same arguments.
+    """Standard deviation over axes: the square root of `var`.
+
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+        axis: The axes to reduce; all by default.
+        keepdims: Keep the reduced axes with length 1.
+        correction: As in `var`.
+        ddof: NumPy's name for `correction`.
+
+    Returns:
+        Tensor (...) without the reduced axes.
+
+    Raises:
+        IndexError: If an axis is out of range.
+        ValueError: If an axis is given twice.
+        TypeError: If an axis is no integer, or `x` does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.std([1.0, 3.0]).item()
         1.0
+
+    Follows numpy.std.
     """
     return ops.sqrt(var(x, axis, keepdims, correction, ddof))

@@ -1,4 +1,4 @@
-"""Cases of weft.ops.arithmetic: operations on two or three operands."""
+"""Cases of weft.ops.arithmetic and weft.ops.selection: operations on two or three operands."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cases of weft.ops.comparison: comparisons, logic, bits."""
+"""Cases of weft.ops.comparison and weft.ops.logic: comparisons, logic, bits."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cases of weft.ops.elementwise and weft.ops.trigonometry: functions of one tensor."""
+"""Cases of functions of one tensor: weft.ops.elementwise, exponentials, trigonometry."""
 
 import functools
 import math

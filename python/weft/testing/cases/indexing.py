@@ -1,4 +1,4 @@
-"""Cases of weft.ops.indexing and weft.ops.scatter."""
+"""Cases of weft.ops.indexing, weft.ops.along_axis and weft.ops.scatter."""
 
 from typing import Any
 

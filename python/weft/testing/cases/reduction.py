@@ -1,4 +1,4 @@
-"""Cases of weft.ops.reduction."""
+"""Cases of weft.ops.reduction and weft.ops.extremes."""
 
 import builtins
 import math

@@ -75,6 +75,7 @@ CASES = [
             Bad(sample(np.ones(2), 0), ValueError, "bin"),
             Bad(sample(np.ones(2), 3, (1.0, 0.0)), ValueError, r"range \(1.0, 0.0\)"),
             Bad(sample(np.array([1.0, np.inf]), 3), ValueError, "finite"),
+            Bad(sample(np.ones(2), np.array(0.5)), ValueError, "edges"),
         ],
     ),
     OpCase(

@@ -1,4 +1,4 @@
-"""Cases of weft.ops.shape, weft.ops.repetition and weft.ops.diagonal."""
+"""Cases of weft.ops.shape, broadcasting, repetition and diagonal."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -176,6 +176,10 @@ CASES = [
         ],
         _sum_to_shape,
         reduction=_terms,
+        bad=[
+            Bad(sample(np.ones(3), (2, 3)), ValueError, r"\(2, 3\) does not broadcast"),
+            Bad(sample(np.ones((2, 3)), (2,)), ValueError, r"\(2,\) does not broadcast"),
+        ],
     ),
     _case(
         ops.tile,
