@@ -63,7 +63,7 @@ def test_methods_of_tensors_have_a_docstring() -> None:
     assert [n for n, m in methods.items() if not n.startswith("_") and not m.__doc__] == []
 
 
-SECTION = re.compile(r"^(Args|Returns|Raises|Example):\n((?:    .*\n|\n)+)", re.MULTILINE)
+SECTION = re.compile(r"^(Args|Shapes|Returns|Raises|Example):\n((?:    .*\n|\n)+)", re.MULTILINE)
 # Sizes of axes, as (N, C) or (...), or the words for it.
 SHAPE = re.compile(r"\((?:\.\.\.|[A-Za-z0-9_]+,)[^()]*\)|\bshapes?\b|\baxis\b|\baxes\b")
 SOURCE = re.compile(r"^(?:Source: |Follows )\S", re.MULTILINE)
@@ -104,6 +104,31 @@ def lacks(operation: object) -> list[str]:
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_docstrings_of_operations_are_complete(name: str) -> None:
     assert lacks(OPERATIONS[name]) == []
+
+
+# The Keras-like layer: what it offers by modules.
+COMPLETE = [
+    "weft.activations", "weft.callbacks", "weft.constraints", "weft.datasets.digits",
+    "weft.datasets.fashion_mnist", "weft.datasets.mnist", "weft.initializers", "weft.layers",
+    "weft.losses", "weft.metrics", "weft.optimizers", "weft.optimizers.schedules", "weft.random",
+    "weft.regularizers",
+]  # fmt: skip
+# Classes that raise nothing of their own.
+RAISE_NOTHING = {
+    "weft.callbacks.Callback", "weft.callbacks.History", "weft.callbacks.ProgbarLogger",
+    "weft.optimizers.Minimum",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", COMPLETE)
+def test_docstrings_say_what_is_raised_and_whom_they_follow(module: str) -> None:
+    for name, value in public(module).items():
+        assert SOURCE.search(inspect.cleandoc(value.__doc__)), name
+        assert bool(errors_named(value)) is (f"{module}.{name}" not in RAISE_NOTHING), name
+        if inspect.isfunction(value):
+            described = re.findall(r"^    (\w+): \S", sections(value).get("Args", ""), re.MULTILINE)
+            assert described == list(inspect.signature(value).parameters), name
+            assert "Returns" in sections(value), name
 
 
 def test_an_incomplete_docstring_is_found() -> None:

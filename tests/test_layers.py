@@ -469,3 +469,13 @@ def test_messages_name_the_culprit_and_the_way_out(name):
         call()
     for fact in facts:
         assert fact in str(error.value), str(error.value)
+
+
+@pytest.mark.parametrize("name", ["Dense", "Conv2D", "MaxPooling2D", "BatchNormalization"])
+def test_layers_of_one_tensor_refuse_a_list(name):
+    arguments = {"Dense": (2,), "Conv2D": (2, 1)}.get(name, ())
+    layer, x = getattr(weft.layers, name)(*arguments), weft.ones((2, 4, 4, 3))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="takes one tensor, got a list of 2"):
+            layer([x, x])
+        layer(x)

@@ -35,10 +35,21 @@ Activation = Callable[[Any], Tensor]
 def linear(x: Any) -> Tensor:
     """``x``.
 
+    Args:
+        x: Tensor (...) of any shape.
+
+    Returns:
+        `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.activations.linear(weft.tensor([-1.0, 2.0])).tolist()
         [-1.0, 2.0]
+
+    Follows keras.activations.linear.
     """
     return as_tensor(x)
 
@@ -46,10 +57,21 @@ def linear(x: Any) -> Tensor:
 def hard_silu(x: Any) -> Tensor:
     """``x * hard_sigmoid(x)``.
 
+    Args:
+        x: Tensor (...) of any shape; integers and bools become float32.
+
+    Returns:
+        Tensor (...) of the shape of `x`.
+
+    Raises:
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.activations.hard_silu([0.0, 3.0]).tolist()
         [0.0, 3.0]
+
+    Follows keras.activations.hard_silu.
     """
     x = as_tensor(x)
     return x * hard_sigmoid(x)
@@ -74,6 +96,9 @@ def get(identifier: Any) -> Activation:
     Args:
         identifier: Name, function, layer, configuration, or None for `linear`.
 
+    Returns:
+        A function of one tensor.
+
     Raises:
         ValueError: If the name is unknown; the message has the nearest one.
 
@@ -81,6 +106,8 @@ def get(identifier: Any) -> Activation:
         >>> import weft
         >>> weft.activations.get("relu") is weft.activations.relu
         True
+
+    Follows keras.activations.get.
     """
     if identifier is None:
         return linear
@@ -109,10 +136,21 @@ def get(identifier: Any) -> Activation:
 def serialize(activation: Any) -> Any:
     """The name of an activation, or the configuration of a custom one.
 
+    Args:
+        activation: The activation.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> weft.activations.serialize(weft.activations.relu)
         'relu'
+
+    Follows keras.activations.serialize.
     """
     from weft.saving.serialization import serialize as serialize_object
 
@@ -122,11 +160,26 @@ def serialize(activation: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The activation of a name or configuration.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The activation.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> weft.activations.deserialize("relu")([-1.0, 2.0]).tolist()
         [0.0, 2.0]
+
+    Follows keras.activations.deserialize.
     """
     from weft.saving.serialization import deserialize as deserialize_object
 
-    return get(deserialize_object(config, custom_objects))
+    found = deserialize_object(config, custom_objects)
+    if isinstance(found, dict):
+        raise ValueError(f"a configuration of an activation has a class_name, got {config!r}")
+    return get(found)

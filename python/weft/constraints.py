@@ -32,6 +32,9 @@ class Constraint:
 
     A constraint of your own defines ``__call__(w)``, and ``get_config`` if it is to be saved.
 
+    Raises:
+        NotImplementedError: When called, if the class does not define ``__call__``.
+
     Example:
         >>> import weft
         >>> class Clip(weft.constraints.Constraint):
@@ -67,6 +70,9 @@ class MaxNorm(Constraint):
         axis: Axis (or axes) along which the vectors lie: 0 for the kernel of a Dense layer,
             (0, 1, 2) for that of a Conv2D.
 
+    Raises:
+        IndexError: When called, if an axis is out of range for the weight.
+
     Example:
         >>> import weft
         >>> w = weft.constraints.MaxNorm(1.0)(weft.tensor([[3.0], [4.0]]))
@@ -93,6 +99,9 @@ class MaxNorm(Constraint):
 class NonNeg(Constraint):
     """Replaces negative weights by 0.
 
+    Raises:
+        TypeError: When called, if the weight does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.constraints.NonNeg()(weft.tensor([-1.0, 2.0])).tolist()
@@ -111,6 +120,9 @@ class UnitNorm(Constraint):
 
     Args:
         axis: As in `MaxNorm`.
+
+    Raises:
+        IndexError: When called, if an axis is out of range for the weight.
 
     Example:
         >>> import weft
@@ -142,6 +154,9 @@ class MinMaxNorm(Constraint):
         max_value: The largest.
         rate: 1 enforces the bounds at once, less moves towards them.
         axis: As in `MaxNorm`.
+
+    Raises:
+        IndexError: When called, if an axis is out of range for the weight.
 
     Example:
         >>> import weft
@@ -183,10 +198,21 @@ TABLE = name_table([MaxNorm, MinMaxNorm, NonNeg, UnitNorm], {})
 def get(identifier: Any) -> Any:
     """The constraint of a name, a configuration, or a function itself; None for None.
 
+    Args:
+        identifier: Name, configuration, object, function, or None.
+
+    Returns:
+        The constraint.
+
+    Raises:
+        ValueError: If the name is unknown; the message has the nearest one.
+
     Example:
         >>> import weft
         >>> weft.constraints.get("max_norm").max_value
         2
+
+    Follows keras.constraints.get.
     """
     return find(identifier, TABLE, "constraint")
 
@@ -194,11 +220,22 @@ def get(identifier: Any) -> Any:
 def serialize(constraint: Constraint) -> Any:
     """The configuration of a constraint, as JSON can hold it.
 
+    Args:
+        constraint: The constraint.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.constraints.serialize(weft.constraints.MaxNorm(3.0))
         >>> config["class_name"]
         'MaxNorm'
+
+    Follows keras.constraints.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -208,11 +245,23 @@ def serialize(constraint: Constraint) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The constraint that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The constraint.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.constraints.serialize(weft.constraints.MaxNorm(3.0))
         >>> weft.constraints.deserialize(config).max_value
         3.0
+
+    Follows keras.constraints.deserialize.
     """
     from weft.saving import deserialize as deserialize_object
 

@@ -47,6 +47,7 @@ class Generator:
 
     Args:
         seed: An integer from 0 to 2**64 - 1; by default taken from the operating system.
+        name: Its name, kept as it is.
 
     Raises:
         ValueError: If the seed is out of range.
@@ -56,6 +57,8 @@ class Generator:
         >>> a, b = weft.random.Generator(7), weft.random.Generator(7)
         >>> weft.random.normal((3,), seed=a).tolist() == weft.random.normal((3,), seed=b).tolist()
         True
+
+    Source: Salmon et al.: Parallel random numbers: as easy as 1, 2, 3, SC 2011 (Philox 4x32-10).
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
@@ -131,6 +134,16 @@ default_generator = Generator()
 def seed(seed: int) -> None:
     """Seed the global generator.
 
+    Args:
+        seed: An integer of 64 bits without sign.
+
+    Returns:
+        None.
+
+    Raises:
+        TypeError: If it is no integer.
+        ValueError: If it is negative or has more bits.
+
     Example:
         >>> import weft
         >>> weft.random.seed(1)
@@ -138,6 +151,8 @@ def seed(seed: int) -> None:
         >>> weft.random.seed(1)
         >>> weft.random.rand(2).tolist() == a.tolist()
         True
+
+    Follows keras.utils.set_random_seed, but for the generators of Python and NumPy.
     """
     default_generator.seed(integer("seed", "seed", seed))
 
@@ -172,8 +187,12 @@ def uniform(
         dtype: A floating dtype, float32 by default. An integer dtype gives integers.
         seed: See the module.
 
+    Returns:
+        Tensor of that shape.
+
     Raises:
         ValueError: If the bounds are in the wrong order or not finite.
+        TypeError: If the shape does not hold integers, or a bound is no number.
 
     Example:
         >>> import weft
@@ -205,8 +224,12 @@ def normal(
         dtype: A floating dtype, float32 by default.
         seed: See the module.
 
+    Returns:
+        Tensor of that shape.
+
     Raises:
-        ValueError: If `stddev` is negative.
+        ValueError: If `stddev` is negative, or a number is not finite.
+        TypeError: If the shape does not hold integers, or the dtype is not floating.
 
     Example:
         >>> import weft
@@ -228,7 +251,20 @@ def truncated_normal(
     """Normally distributed numbers, but none further than two standard deviations from the mean.
 
     Drawn by the inverse of the distribution function, so that each number takes one random word.
-    The arguments are those of `normal`.
+
+    Args:
+        shape: Shape of the result.
+        mean: Mean before the cut.
+        stddev: Standard deviation before the cut, not negative.
+        dtype: A floating dtype, float32 by default.
+        seed: See the module.
+
+    Returns:
+        Tensor of that shape.
+
+    Raises:
+        ValueError: If `stddev` is negative, or a number is not finite.
+        TypeError: If the shape does not hold integers, or the dtype is not floating.
 
     Example:
         >>> import weft
@@ -255,9 +291,12 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
         dtype: An integer dtype.
         seed: See the module.
 
+    Returns:
+        Tensor of that shape.
+
     Raises:
         ValueError: If the range is empty or does not fit the dtype.
-        TypeError: If the dtype is not an integer one.
+        TypeError: If the dtype is not an integer one, or the shape does not hold integers.
 
     Example:
         >>> import weft
@@ -274,13 +313,24 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
 def bernoulli(shape: Any, probability: float = 0.5, seed: Any = None) -> Tensor:
     """Booleans that are True with a probability.
 
+    Args:
+        shape: Shape of the result.
+        probability: That of True.
+        seed: See the module.
+
+    Returns:
+        Tensor of bools of that shape.
+
     Raises:
         ValueError: If the probability is outside [0, 1].
+        TypeError: If the shape does not hold integers.
 
     Example:
         >>> import weft
         >>> weft.random.bernoulli((3,), 1.0).tolist()
         [True, True, True]
+
+    Follows torch.bernoulli.
     """
     probability = number("bernoulli", "probability", probability)
     return Tensor(
@@ -326,10 +376,25 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 def permutation(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     """The numbers from 0 to ``x - 1`` in random order, or `x` shuffled if it is not a number.
 
+    Args:
+        x: A number, or a tensor with at least one axis.
+        axis: The axis along which a tensor is shuffled.
+        seed: See the module.
+
+    Returns:
+        Tensor (x,) of int64, or of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: If the number is negative.
+        IndexError: If the axis is out of range.
+        TypeError: If `x` does not hold numbers.
+
     Example:
         >>> import weft
         >>> sorted(weft.random.permutation(4).tolist())
         [0, 1, 2, 3]
+
+    Follows numpy.random.Generator.permutation.
     """
     if isinstance(x, (int, np.integer)):
         return Tensor(_C.random_permutation(state_of(seed), int(x)))
@@ -338,6 +403,14 @@ def permutation(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
     """`x` with its slices along an axis in random order; a new tensor.
+
+    Args:
+        x: Tensor (...) with at least one axis.
+        axis: The axis whose slices are moved.
+        seed: See the module.
+
+    Returns:
+        Tensor (...) of the shape and dtype of `x`.
 
     Raises:
         IndexError: If the axis is out of range.
@@ -359,10 +432,24 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Tensor:
 def rand(*shape: int, dtype: Any = None, seed: Any = None) -> Tensor:
     """Uniform numbers in [0, 1); the sizes are given one by one, as for ``numpy.random.rand``.
 
+    Args:
+        shape: Sizes of the axes.
+        dtype: A floating dtype, float32 by default.
+        seed: See the module.
+
+    Returns:
+        Tensor of these sizes.
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If a size is no integer.
+
     Example:
         >>> import weft
         >>> weft.random.rand(4, 2).shape
         (4, 2)
+
+    Follows numpy.random.rand.
     """
     return uniform(_sizes(shape), dtype=dtype, seed=seed)
 
@@ -370,10 +457,24 @@ def rand(*shape: int, dtype: Any = None, seed: Any = None) -> Tensor:
 def randn(*shape: int, dtype: Any = None, seed: Any = None) -> Tensor:
     """Normal numbers with mean 0 and deviation 1; the sizes are given one by one.
 
+    Args:
+        shape: Sizes of the axes.
+        dtype: A floating dtype, float32 by default.
+        seed: See the module.
+
+    Returns:
+        Tensor of these sizes.
+
+    Raises:
+        ValueError: If a size is negative.
+        TypeError: If a size is no integer.
+
     Example:
         >>> import weft
         >>> weft.random.randn(4, 2).shape
         (4, 2)
+
+    Follows numpy.random.randn.
     """
     return normal(_sizes(shape), dtype=dtype, seed=seed)
 
@@ -383,12 +484,27 @@ def _sizes(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
-    """See `weft.ops.dropout`.
+    """Zeros at random places; see `weft.ops.dropout`.
+
+    Args:
+        inputs: Floating tensor (...) of any shape.
+        rate: Probability of 0, from 0 to below 1.
+        noise_shape: A shape that broadcasts to that of `inputs`; None stands for its own.
+        seed: See the module.
+
+    Returns:
+        Tensor (...) of the shape of `inputs`.
+
+    Raises:
+        ValueError: If the rate or the noise shape does not fit.
+        TypeError: If `inputs` is not floating.
 
     Example:
         >>> import weft
         >>> weft.random.dropout([1.0, 1.0], 0.0).tolist()
         [1.0, 1.0]
+
+    Follows keras.random.dropout.
     """
     return ops.dropout(inputs, rate, noise_shape, seed)
 

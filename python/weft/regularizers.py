@@ -30,6 +30,9 @@ class Regularizer:
 
     A regularizer of your own defines ``__call__(x)``, and ``get_config`` if it is to be saved.
 
+    Raises:
+        NotImplementedError: When called, if the class does not define ``__call__``.
+
     Example:
         >>> import weft
         >>> class Sum(weft.regularizers.Regularizer):
@@ -100,6 +103,9 @@ class L1(Regularizer):
     Args:
         l1: The strength.
 
+    Raises:
+        ValueError: If the factor is not a finite number of at least 0.
+
     Example:
         >>> import weft
         >>> float(weft.regularizers.L1(0.5)(weft.tensor([1.0, -3.0])))
@@ -125,6 +131,9 @@ class L2(Regularizer):
 
     Args:
         l2: The strength.
+
+    Raises:
+        ValueError: If the factor is not a finite number of at least 0.
 
     Example:
         >>> import weft
@@ -200,10 +209,21 @@ TABLE = name_table(
 def get(identifier: Any) -> Any:
     """The regularizer of a name, a configuration, or a function itself; None for None.
 
+    Args:
+        identifier: Name, configuration, object, function, or None.
+
+    Returns:
+        The regularizer.
+
+    Raises:
+        ValueError: If the name is unknown; the message has the nearest one.
+
     Example:
         >>> import weft
         >>> weft.regularizers.get("l2").get_config()
         {'l2': 0.01}
+
+    Follows keras.regularizers.get.
     """
     return find(identifier, TABLE, "regularizer")
 
@@ -211,11 +231,22 @@ def get(identifier: Any) -> Any:
 def serialize(regularizer: Regularizer) -> Any:
     """The configuration of a regularizer, as JSON can hold it.
 
+    Args:
+        regularizer: The regularizer.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.regularizers.serialize(weft.regularizers.L2(0.5))
         >>> config["class_name"]
         'L2'
+
+    Follows keras.regularizers.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -225,11 +256,23 @@ def serialize(regularizer: Regularizer) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The regularizer that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The regularizer.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.regularizers.serialize(weft.regularizers.L2(0.5))
         >>> weft.regularizers.deserialize(config).l2
         0.5
+
+    Follows keras.regularizers.deserialize.
     """
     from weft.saving import deserialize as deserialize_object
 

@@ -130,6 +130,8 @@ class CallbackList(Callback):
         >>> callbacks.on_epoch_end(0, {"loss": 0.5})
         >>> callbacks.callbacks[0].history
         {'loss': [0.5]}
+
+    Follows keras.callbacks.CallbackList.
     """
 
     def __init__(

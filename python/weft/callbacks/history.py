@@ -78,6 +78,10 @@ class CSVLogger(Callback):
         separator: What stands between values.
         append: Go on with an existing file instead of replacing it.
 
+    Raises:
+        TypeError: If `filename` is no path.
+        OSError: When training begins, if the file cannot be written.
+
     Example:
         >>> import tempfile, weft
         >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])

@@ -22,6 +22,10 @@ class LearningRateScheduler(Callback):
         schedule: ``schedule(epoch, rate)`` or ``schedule(epoch)``, gives the new rate.
         verbose: 1 prints each rate.
 
+    Raises:
+        TypeError: If `schedule` is no function.
+        ValueError: When an epoch begins, if it does not give a number.
+
     Example:
         >>> import weft
         >>> halve = weft.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)

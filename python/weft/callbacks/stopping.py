@@ -105,6 +105,9 @@ class TerminateOnNaN(Callback):
     Args:
         raise_error: Raise an error instead of stopping.
 
+    Raises:
+        RuntimeError: With `raise_error`, when a loss is not finite.
+
     Example:
         >>> import weft
         >>> model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])

@@ -103,6 +103,12 @@ TABLE = name_table(
 def get(identifier: Any) -> Any:
     """The initializer of a name, a configuration, or a function itself; None for None.
 
+    Args:
+        identifier: Name, configuration, object, function, or None.
+
+    Returns:
+        The initializer.
+
     Raises:
         ValueError: If the name is unknown, with the nearest known one.
 
@@ -110,6 +116,8 @@ def get(identifier: Any) -> Any:
         >>> import weft
         >>> weft.initializers.get("zeros")((2,)).tolist()
         [0.0, 0.0]
+
+    Follows keras.initializers.get.
     """
     return find(identifier, TABLE, "initializer")
 
@@ -117,11 +125,22 @@ def get(identifier: Any) -> Any:
 def serialize(initializer: Initializer) -> Any:
     """The configuration of an initializer, as JSON can hold it.
 
+    Args:
+        initializer: The initializer.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
         >>> config["class_name"]
         'Constant'
+
+    Follows keras.initializers.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -131,11 +150,23 @@ def serialize(initializer: Initializer) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The initializer that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The initializer.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.initializers.serialize(weft.initializers.Constant(0.5))
         >>> weft.initializers.deserialize(config).value
         0.5
+
+    Follows keras.initializers.deserialize.
     """
     from weft.saving import deserialize as deserialize_object
 

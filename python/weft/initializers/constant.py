@@ -14,6 +14,9 @@ class Initializer:
     An initializer of your own defines ``__call__(shape, dtype=None)``, and ``get_config`` if it is
     to be saved. A plain function of the same arguments works as well.
 
+    Raises:
+        NotImplementedError: When called, if the class does not define ``__call__``.
+
     Example:
         >>> import weft
         >>> class Sevens(weft.initializers.Initializer):
@@ -46,6 +49,9 @@ class Initializer:
 class Zeros(Initializer):
     """All zeros.
 
+    Raises:
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> weft.initializers.Zeros()((2,)).tolist()
@@ -61,6 +67,9 @@ class Zeros(Initializer):
 
 class Ones(Initializer):
     """All ones.
+
+    Raises:
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
 
     Example:
         >>> import weft
@@ -80,6 +89,9 @@ class Constant(Initializer):
 
     Args:
         value: The number or array.
+
+    Raises:
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
 
     Example:
         >>> import weft

@@ -40,6 +40,10 @@ class RandomNormal(RandomInitializer):
         stddev: Their standard deviation.
         seed: As in `weft.initializers`.
 
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is not floating or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> weft.initializers.RandomNormal(stddev=0.1, seed=0)((2, 3)).shape
@@ -70,6 +74,10 @@ class TruncatedNormal(RandomInitializer):
         mean: Mean before the cut.
         stddev: Standard deviation before the cut.
         seed: As in `weft.initializers`.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is not floating or the shape does not hold integers.
 
     Example:
         >>> import weft
@@ -102,6 +110,10 @@ class RandomUniform(RandomInitializer):
         maxval: Upper end.
         seed: As in `weft.initializers`.
 
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> bool(weft.all(weft.initializers.RandomUniform(0.0, 1.0, seed=0)((100,)) >= 0.0))
@@ -130,10 +142,21 @@ def compute_fans(shape: Any) -> tuple[float, float]:
 
     A kernel is (*window, inputs, outputs); vectors count as both.
 
+    Args:
+        shape: Shape of a weight (..., inputs, outputs).
+
+    Returns:
+        The numbers of inputs and outputs.
+
+    Raises:
+        TypeError: If the shape does not hold numbers.
+
     Example:
         >>> from weft.initializers import compute_fans
         >>> compute_fans((3, 3, 16, 32))
         (144, 288)
+
+    Follows keras.initializers.compute_fans.
     """
     shape = tuple(shape)
     if len(shape) < 1:
@@ -237,6 +260,15 @@ def _axes(value: Any) -> tuple[int, ...]:
 class GlorotUniform(VarianceScaling):
     """Uniform in [-limit, limit] with ``limit = sqrt(6 / (inputs + outputs))``: for tanh, sigmoid.
 
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> weft.initializers.GlorotUniform(seed=0)((3, 4)).shape
@@ -251,6 +283,15 @@ class GlorotUniform(VarianceScaling):
 
 class GlorotNormal(VarianceScaling):
     """Truncated normal with variance ``2 / (inputs + outputs)``: for tanh and sigmoid.
+
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is not floating or the shape does not hold integers.
 
     Example:
         >>> import weft
@@ -267,6 +308,15 @@ class GlorotNormal(VarianceScaling):
 class HeUniform(VarianceScaling):
     """Uniform in [-limit, limit] with ``limit = sqrt(6 / inputs)``: for relu.
 
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> weft.initializers.HeUniform(seed=0)((3, 4)).shape
@@ -281,6 +331,15 @@ class HeUniform(VarianceScaling):
 
 class HeNormal(VarianceScaling):
     """Truncated normal with variance ``2 / inputs``: for relu.
+
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is not floating or the shape does not hold integers.
 
     Example:
         >>> import weft
@@ -297,6 +356,15 @@ class HeNormal(VarianceScaling):
 class LecunUniform(VarianceScaling):
     """Uniform in [-limit, limit] with ``limit = sqrt(3 / inputs)``.
 
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is unknown or the shape does not hold integers.
+
     Example:
         >>> import weft
         >>> weft.initializers.LecunUniform(seed=0)((3, 4)).shape
@@ -311,6 +379,15 @@ class LecunUniform(VarianceScaling):
 
 class LecunNormal(VarianceScaling):
     """Truncated normal with variance ``1 / inputs``: for selu.
+
+    Args:
+        seed: As in `weft.initializers`.
+        input_axes: Axes of the weight that count as inputs, if not the last but one.
+        output_axes: Axes of the weight that count as outputs, if not the last.
+
+    Raises:
+        ValueError: If `seed` is neither an integer nor a generator.
+        TypeError: When called, if the dtype is not floating or the shape does not hold integers.
 
     Example:
         >>> import weft

@@ -17,6 +17,9 @@ class Activation(Layer):
     Args:
         activation: Name, function or layer.
 
+    Raises:
+        ValueError: If the name of the activation is unknown; the message has the nearest one.
+
     Example:
         >>> import weft
         >>> weft.layers.Activation("relu")([-1.0, 2.0]).tolist()
@@ -112,6 +115,9 @@ class ELU(Layer):
     Args:
         alpha: Bound of the negative side.
 
+    Raises:
+        TypeError: When called, if the input does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.layers.ELU()([0.0, 2.0]).tolist()
@@ -141,6 +147,10 @@ class PReLU(Layer):
 
     Shapes:
         ``(N, ...)`` to the same; `alpha` has the shape of one sample, 1 on shared axes.
+
+    Raises:
+        ValueError: If `shared_axes` does not hold integers; when called, if the input has another
+            shape than the first one.
 
     Example:
         >>> import weft
@@ -193,6 +203,9 @@ class Softmax(Layer):
 
     Args:
         axis: The axis along which the result sums to 1.
+
+    Raises:
+        IndexError: When called, if an axis does not exist.
 
     Example:
         >>> import weft

@@ -241,6 +241,10 @@ class Conv1D(Conv2D):
     Shapes:
         ``(N, T, C)`` to ``(N, U, filters)``; kernel ``(R, C / groups, filters)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes, other
+            channels than the first one, or is smaller than the kernel.
+
     Example:
         >>> import weft
         >>> weft.layers.Conv1D(4, 3)(weft.ones((2, 10, 5))).shape
@@ -313,6 +317,10 @@ class DepthwiseConv2D(_Convolution):
 
     Shapes:
         ``(N, H, W, C)`` to ``(N, P, Q, C * depth_multiplier)``; kernel ``(R, S, C, multiplier)``.
+
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 4 axes, other
+            channels than the first one, or is smaller than the kernel.
 
     Example:
         >>> import weft

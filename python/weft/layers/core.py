@@ -125,6 +125,8 @@ def known_size(layer: Layer, shape: tuple[int | None, ...], axis: int) -> int:
             f"{len(shape)} axes, numbered from 0 to {len(shape) - 1} or from -{len(shape)} to -1"
         )
     size = shape[axis]
+    if isinstance(size, (tuple, list)):
+        raise ValueError(f"takes one tensor, got a list of {len(shape)}")
     if size is None:
         raise ValueError(
             f"the size of axis {axis} of the input must be known to create the weights, got shape "
@@ -232,6 +234,9 @@ class Masking(Layer):
     Shapes:
         ``(N, T, ...)`` to the same; the mask is ``(N, T)``.
 
+    Raises:
+        TypeError: When called, if the input does not hold numbers.
+
     Example:
         >>> import weft
         >>> x = weft.tensor([[[1.0, 2.0], [0.0, 0.0]]])
@@ -260,6 +265,9 @@ class Masking(Layer):
 class Identity(Layer):
     """The inputs, unchanged.
 
+    Raises:
+        TypeError: When called, if the input does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.layers.Identity()([1.0]).tolist()
@@ -286,6 +294,9 @@ class Lambda(Layer):
         output_shape: Shape of one sample of the output, or a function of the input shape; found by
             running the function on the meta device if not given.
         arguments: More keyword arguments for the function.
+
+    Raises:
+        ValueError: If `function` cannot be called.
 
     Example:
         >>> import weft
@@ -340,13 +351,17 @@ class Maxout(Layer):
     Shapes:
         ``(N, ..., C)`` to ``(N, ..., units)``; kernel ``(C, units * pieces)``.
 
+    Raises:
+        ValueError: If `units` or `pieces` is not positive; when called, if the input has other
+            features than the first one.
+
     Example:
         >>> import weft
         >>> layer = weft.layers.Maxout(4, pieces=2)
         >>> layer(weft.ones((2, 3))).shape, layer.count_params()
         ((2, 4), 32)
 
-    After Goodfellow et al., Maxout Networks, 2013.
+    Source: Goodfellow et al.: Maxout networks, arXiv 1302.4389.
     """
 
     def __init__(

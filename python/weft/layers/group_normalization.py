@@ -110,6 +110,9 @@ class RMSNormalization(Layer):
     Shapes:
         ``(N, ..., C)`` to the same; one weight with the sizes of `axis`.
 
+    Raises:
+        ValueError: If `axis` does not hold integers; when called, if an axis does not exist.
+
     Example:
         >>> import weft
         >>> weft.layers.RMSNormalization(epsilon=0.0)([[3.0, -3.0]]).tolist()
@@ -149,6 +152,10 @@ class UnitNormalization(Layer):
 
     Args:
         axis: The axis or axes of the features.
+
+    Raises:
+        TypeError: If `axis` does not hold integers.
+        IndexError: When called, if an axis does not exist.
 
     Example:
         >>> import weft

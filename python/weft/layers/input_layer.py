@@ -89,6 +89,12 @@ def Input(
         name: Name of the input.
         batch_shape: `shape` together with the batch axis, instead of both.
 
+    Returns:
+        A symbolic tensor (batch, ...) of that shape.
+
+    Raises:
+        ValueError: If the shape is missing or holds something else than sizes and None.
+
     Example:
         >>> import weft
         >>> model = weft.Sequential([weft.Input((4,)), weft.layers.Dense(2)])

@@ -31,6 +31,9 @@ class InputSpec:
         name: Name of the input, for messages.
         what: What the sizes in `axes` count, for messages: features, channels.
 
+    Raises:
+        TypeError: If `shape` holds no sizes.
+
     Example:
         >>> import weft
         >>> weft.layers.InputSpec(min_ndim=2, axes={-1: 8})
@@ -99,6 +102,8 @@ class InputSpec:
     def explain(self, shape: tuple[int | None, ...]) -> str:
         """Why `shape` does not fit, and the way out."""
         rank = len(shape)
+        if any(isinstance(size, (tuple, list)) for size in shape):
+            return f"takes one tensor, got a list of {rank}"
         wanted = self.ndim if self.ndim is not None else None
         if wanted is not None and rank != wanted:
             return self._explain_rank(shape, f"{wanted} axes{_named(wanted)}", wanted)
@@ -170,6 +175,8 @@ def check_inputs(layer: Layer, specs: InputSpec | list[InputSpec], args: Any) ->
             if not specs.accepts(shape):
                 raise ValueError(specs.explain(shown(shape)))
             layer._accepted = (specs, shape)
+        elif args and isinstance(args[0], (list, tuple)) and len(flatten(args[0])) > 1:
+            raise ValueError(f"takes one tensor, got a list of {len(flatten(args[0]))}")
         return
     values = flatten(args[0]) if args else []
     for spec, value in zip(specs, values, strict=False):

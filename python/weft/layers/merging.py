@@ -63,6 +63,9 @@ class _Merge(Layer):
 class Add(_Merge):
     """The sum of the inputs.
 
+    Raises:
+        ValueError: When called, if the input is no list of tensors that broadcast.
+
     Example:
         >>> import weft
         >>> weft.layers.Add()([weft.ones(2), weft.ones(2)]).tolist()
@@ -77,6 +80,9 @@ class Add(_Merge):
 
 class Subtract(_Merge):
     """The first input minus the second.
+
+    Raises:
+        ValueError: When called, if the input is no list of two tensors that broadcast.
 
     Example:
         >>> import weft
@@ -101,6 +107,9 @@ class Subtract(_Merge):
 class Multiply(_Merge):
     """The product of the inputs, element by element.
 
+    Raises:
+        ValueError: When called, if the input is no list of tensors that broadcast.
+
     Example:
         >>> import weft
         >>> weft.layers.Multiply()([weft.ones(2), weft.ones(2)]).tolist()
@@ -115,6 +124,9 @@ class Multiply(_Merge):
 
 class Average(_Merge):
     """The mean of the inputs, element by element.
+
+    Raises:
+        ValueError: When called, if the input is no list of tensors that broadcast.
 
     Example:
         >>> import weft
@@ -134,6 +146,9 @@ class Average(_Merge):
 class Maximum(_Merge):
     """The largest of the inputs, element by element.
 
+    Raises:
+        ValueError: When called, if the input is no list of tensors that broadcast.
+
     Example:
         >>> import weft
         >>> weft.layers.Maximum()([weft.ones(2), weft.zeros(2)]).tolist()
@@ -148,6 +163,9 @@ class Maximum(_Merge):
 
 class Minimum(_Merge):
     """The smallest of the inputs, element by element.
+
+    Raises:
+        ValueError: When called, if the input is no list of tensors that broadcast.
 
     Example:
         >>> import weft
@@ -166,6 +184,10 @@ class Concatenate(_Merge):
 
     Args:
         axis: The axis along which sizes may differ.
+
+    Raises:
+        ValueError: When called, if the input is no list of tensors or their shapes differ on
+            another axis.
 
     Example:
         >>> import weft
@@ -217,6 +239,10 @@ class Dot(_Merge):
 
     Shapes:
         ``(N, C)`` and ``(N, C)`` to ``(N, 1)``; ``(N, T, C)`` and ``(N, U, C)`` to ``(N, T, U)``.
+
+    Raises:
+        ValueError: If `axes` is malformed; when called, if the input is no list of two tensors or
+            the axes differ in size.
 
     Example:
         >>> import weft
@@ -280,11 +306,23 @@ def _unit(x: Tensor, axis: int) -> Tensor:
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Add` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.add([a, b]).tolist()
         [[4.0, 6.0]]
+
+    Follows keras.layers.add.
     """
     return Add(**kwargs)(inputs)
 
@@ -292,11 +330,23 @@ def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Subtract` as a function.
 
+    Args:
+        inputs: A list of two tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The difference (N, ...).
+
+    Raises:
+        ValueError: If it is no list of two tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.subtract([a, b]).tolist()
         [[-2.0, -2.0]]
+
+    Follows keras.layers.subtract.
     """
     return Subtract(**kwargs)(inputs)
 
@@ -304,11 +354,23 @@ def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Multiply` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.multiply([a, b]).tolist()
         [[3.0, 8.0]]
+
+    Follows keras.layers.multiply.
     """
     return Multiply(**kwargs)(inputs)
 
@@ -316,11 +378,23 @@ def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Average` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.average([a, b]).tolist()
         [[2.0, 3.0]]
+
+    Follows keras.layers.average.
     """
     return Average(**kwargs)(inputs)
 
@@ -328,11 +402,23 @@ def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Maximum` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.maximum([a, b]).tolist()
         [[3.0, 4.0]]
+
+    Follows keras.layers.maximum.
     """
     return Maximum(**kwargs)(inputs)
 
@@ -340,11 +426,23 @@ def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
     """`Minimum` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes do not broadcast.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.minimum([a, b]).tolist()
         [[1.0, 2.0]]
+
+    Follows keras.layers.minimum.
     """
     return Minimum(**kwargs)(inputs)
 
@@ -352,11 +450,24 @@ def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
     """`Concatenate` as a function.
 
+    Args:
+        inputs: A list of tensors (N, ...).
+        axis: The axis to join along.
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The result (N, ...).
+
+    Raises:
+        ValueError: If it is no list of tensors, or their shapes differ on another axis.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.concatenate([a, b]).tolist()
         [[1.0, 2.0, 3.0, 4.0]]
+
+    Follows keras.layers.concatenate.
     """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
@@ -364,10 +475,24 @@ def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
 def dot(inputs: Sequence[Any], axes: Any = -1, **kwargs: Any) -> Any:
     """`Dot` as a function.
 
+    Args:
+        inputs: A list of two tensors (N, ...).
+        axes: The axis that is summed over, or one for each tensor; not the batch.
+        kwargs: Arguments of the layer.
+
+    Returns:
+        The product (N, ...).
+
+    Raises:
+        ValueError: If `axes` is malformed, it is no list of two tensors, or the axes differ in
+            size.
+
     Example:
         >>> import weft
         >>> a, b = weft.tensor([[1.0, 2.0]]), weft.tensor([[3.0, 4.0]])
         >>> weft.layers.dot([a, b]).tolist()
         [[11.0]]
+
+    Follows keras.layers.dot.
     """
     return Dot(axes=axes, **kwargs)(inputs)

@@ -80,6 +80,10 @@ class BatchNormalization(_Normalizing):
     Shapes:
         ``(N, ..., C)`` to the same; four weights ``(C,)``.
 
+    Raises:
+        ValueError: If an argument is out of its range or a name unknown; when called, if the axis
+            does not exist or has another size than that of the first input.
+
     Example:
         >>> import weft
         >>> layer = weft.layers.BatchNormalization(epsilon=0.0)
@@ -206,6 +210,9 @@ class LayerNormalization(_Normalizing):
     Shapes:
         ``(N, ..., C)`` to the same; two weights with the sizes of `axis`.
 
+    Raises:
+        ValueError: If `axis` does not hold integers; when called, if an axis does not exist.
+
     Example:
         >>> import weft
         >>> weft.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).tolist()
@@ -264,6 +271,10 @@ class Normalization(Layer):
         mean: The mean, instead of `adapt`.
         variance: The variance, instead of `adapt`.
         invert: Go back from normalised to original values.
+
+    Raises:
+        ValueError: If only one of `mean` and `variance` is given; when called, if there are none
+            yet.
 
     Example:
         >>> import weft

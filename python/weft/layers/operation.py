@@ -21,11 +21,16 @@ class Operation(Layer):
         reverse: Whether the constant comes first.
         key: The index of ``getitem``.
 
+    Raises:
+        ValueError: If `op` is unknown.
+
     Example:
         >>> import weft
         >>> x = weft.Input((3,))
         >>> weft.Model(x, 2 * x + 1)([[1.0, 2.0, 3.0]]).tolist()
         [[3.0, 5.0, 7.0]]
+
+    Follows the operators of keras.KerasTensor.
     """
 
     def __init__(

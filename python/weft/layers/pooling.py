@@ -61,6 +61,10 @@ class MaxPooling2D(_Pooling):
     Shapes:
         ``(N, H, W, C)`` to ``(N, P, Q, C)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 4 axes or the
+            window does not fit.
+
     Example:
         >>> import weft
         >>> weft.layers.MaxPooling2D()(weft.ones((2, 8, 8, 3))).shape
@@ -84,6 +88,10 @@ class AveragePooling2D(_Pooling):
 
     Shapes:
         ``(N, H, W, C)`` to ``(N, P, Q, C)``.
+
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 4 axes or the
+            window does not fit.
 
     Example:
         >>> import weft
@@ -109,6 +117,10 @@ class MaxPooling1D(MaxPooling2D):
     Shapes:
         ``(N, T, C)`` to ``(N, U, C)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes or the
+            window does not fit.
+
     Example:
         >>> import weft
         >>> weft.layers.MaxPooling1D(2)(weft.ones((2, 8, 3))).shape
@@ -131,6 +143,10 @@ class AveragePooling1D(AveragePooling2D):
 
     Shapes:
         ``(N, T, C)`` to ``(N, U, C)``.
+
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes or the
+            window does not fit.
 
     Example:
         >>> import weft
@@ -172,6 +188,9 @@ class GlobalAveragePooling2D(_GlobalPooling):
     Shapes:
         ``(N, H, W, C)`` to ``(N, C)``.
 
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 4 axes.
+
     Example:
         >>> import weft
         >>> weft.layers.GlobalAveragePooling2D()(weft.ones((2, 8, 8, 3))).shape
@@ -194,6 +213,9 @@ class GlobalMaxPooling2D(_GlobalPooling):
     Shapes:
         ``(N, H, W, C)`` to ``(N, C)``.
 
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 4 axes.
+
     Example:
         >>> import weft
         >>> weft.layers.GlobalMaxPooling2D()(weft.ones((2, 8, 8, 3))).shape
@@ -215,6 +237,9 @@ class GlobalAveragePooling1D(GlobalAveragePooling2D):
 
     Shapes:
         ``(N, T, C)`` to ``(N, C)``.
+
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 3 axes.
 
     Example:
         >>> import weft
@@ -250,6 +275,9 @@ class GlobalMaxPooling1D(GlobalMaxPooling2D):
 
     Shapes:
         ``(N, T, C)`` to ``(N, C)``.
+
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 3 axes.
 
     Example:
         >>> import weft

@@ -43,6 +43,10 @@ class MaxPooling3D(_Pooling3D):
     Shapes:
         ``(N, D, H, W, C)`` to ``(N, O, P, Q, C)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 5 axes or the
+            window does not fit.
+
     Example:
         >>> import weft
         >>> weft.layers.MaxPooling3D(2)(weft.ones((1, 4, 6, 8, 3))).shape
@@ -67,6 +71,10 @@ class AveragePooling3D(_Pooling3D):
     Shapes:
         ``(N, D, H, W, C)`` to ``(N, O, P, Q, C)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 5 axes or the
+            window does not fit.
+
     Example:
         >>> import weft
         >>> weft.layers.AveragePooling3D(2)(weft.ones((1, 4, 6, 8, 3))).shape
@@ -85,6 +93,9 @@ class GlobalAveragePooling3D(_GlobalPooling):
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``.
         keepdims: Keep the axes of the positions, with size 1.
+
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 5 axes.
 
     Example:
         >>> import weft
@@ -106,6 +117,9 @@ class GlobalMaxPooling3D(_GlobalPooling):
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``.
         keepdims: Keep the axes of the positions, with size 1.
+
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has not 5 axes.
 
     Example:
         >>> import weft

@@ -26,6 +26,9 @@ class Rescaling(Layer):
         scale: Factor; one number, or one for each channel.
         offset: Added after scaling.
 
+    Raises:
+        ValueError: If `scale` or `offset` is no number.
+
     Example:
         >>> import weft
         >>> weft.layers.Rescaling(2.0, offset=1.0)([1.0, 2.0]).tolist()
@@ -64,6 +67,8 @@ class Imputer(Layer):
         >>> layer.adapt([[1.0], [3.0], [float("nan")]])
         >>> layer([[float("nan")]]).tolist()
         [[2.0]]
+
+    Follows sklearn.impute.SimpleImputer.
     """
 
     def __init__(self, strategy: str = "mean", fill_value: float = 0.0, **kwargs: Any) -> None:

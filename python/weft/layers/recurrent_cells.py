@@ -132,6 +132,10 @@ class SimpleRNNCell(RecurrentCell):
         input ``(N, F)`` and a list of one state ``(N, units)`` to the output ``(N, units)`` and the
         new state.
 
+    Raises:
+        ValueError: If `units` is not positive, a rate not from 0 to 1, or a name unknown; when
+            called, if the input has other features than the first one.
+
     Example:
         >>> import weft
         >>> cell = weft.layers.SimpleRNNCell(4)
@@ -197,6 +201,10 @@ class LSTMCell(RecurrentCell):
     Shapes:
         input ``(N, F)`` and the states h and c, both ``(N, units)``, to the output ``(N, units)``
         and the new states.
+
+    Raises:
+        ValueError: If `units` is not positive, a rate not from 0 to 1, or a name unknown; when
+            called, if the input has other features than the first one.
 
     Example:
         >>> import weft
@@ -289,6 +297,10 @@ class GRUCell(RecurrentCell):
     Shapes:
         input ``(N, F)`` and a list of one state ``(N, units)`` to the output ``(N, units)`` and the
         new state.
+
+    Raises:
+        ValueError: If `units` is not positive, a rate not from 0 to 1, or a name unknown; when
+            called, if the input has other features than the first one.
 
     Example:
         >>> import weft

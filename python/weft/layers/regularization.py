@@ -78,6 +78,10 @@ class SpatialDropout1D(Dropout):
         rate: Probability of 0.
         seed: Seed of the layer's own random numbers.
 
+    Raises:
+        ValueError: If `rate` is not from 0 to 1; when called, if the input has another number of
+            axes.
+
     Example:
         >>> import weft
         >>> weft.layers.SpatialDropout1D(0.5)(weft.ones((1, 3, 2))).shape
@@ -103,6 +107,10 @@ class SpatialDropout2D(Dropout):
         rate: Probability of 0.
         data_format: ``"channels_last"`` or ``"channels_first"``.
         seed: Seed of the layer's own random numbers.
+
+    Raises:
+        ValueError: If `rate` is not from 0 to 1; when called, if the input has another number of
+            axes.
 
     Example:
         >>> import weft
@@ -169,6 +177,9 @@ class ActivityRegularization(Layer):
         l1: Factor of the sum of absolute values.
         l2: Factor of the sum of squares.
 
+    Raises:
+        ValueError: If a factor is not a finite number of at least 0.
+
     Example:
         >>> import weft
         >>> layer = weft.layers.ActivityRegularization(l1=0.5)
@@ -202,6 +213,10 @@ class SpatialDropout3D(Dropout):
         rate: Probability of 0.
         data_format: ``"channels_last"`` or ``"channels_first"``.
         seed: Seed of the layer's own random numbers.
+
+    Raises:
+        ValueError: If `rate` is not from 0 to 1; when called, if the input has another number of
+            axes.
 
     Example:
         >>> import weft

@@ -24,6 +24,9 @@ class Flatten(Layer):
     Shapes:
         ``(N, ...)`` to ``(N, product of the others)``; ``(N,)`` to ``(N, 1)``.
 
+    Raises:
+        ValueError: If `data_format` is unknown; when called, if the input has no axes.
+
     Example:
         >>> import weft
         >>> weft.layers.Flatten()(weft.zeros((2, 28, 28))).shape
@@ -91,6 +94,10 @@ class Permute(Layer):
     Args:
         dims: The old axes in their new order, counted from 1; the batch is axis 0 and stays.
 
+    Raises:
+        ValueError: If `dims` does not name every axis but the batch once; when called, if the input
+            has other axes.
+
     Example:
         >>> import weft
         >>> weft.layers.Permute((2, 1))(weft.zeros((3, 4, 5))).shape
@@ -121,6 +128,9 @@ class RepeatVector(Layer):
 
     Shapes:
         ``(N, C)`` to ``(N, n, C)``.
+
+    Raises:
+        ValueError: If `n` is not positive; when called, if the input has not 2 axes.
 
     Example:
         >>> import weft
@@ -176,6 +186,10 @@ class ZeroPadding2D(_Borders):
         padding: One number for all borders, (rows, columns), or ((top, bottom), (left, right)).
         data_format: ``"channels_last"`` or ``"channels_first"``.
 
+    Raises:
+        ValueError: If `padding` or `data_format` is malformed; when called, if the input has not 4
+            axes.
+
     Example:
         >>> import weft
         >>> weft.layers.ZeroPadding2D(1)(weft.zeros((1, 4, 4, 3))).shape
@@ -201,6 +215,9 @@ class Cropping2D(_Borders):
     Args:
         cropping: One number for all borders, (rows, columns), or ((top, bottom), (left, right)).
         data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Raises:
+        ValueError: If `cropping` is malformed; when called, if the input has not 4 axes.
 
     Example:
         >>> import weft

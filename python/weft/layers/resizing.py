@@ -91,6 +91,10 @@ class ZeroPadding1D(_ZeroPadding):
         padding: One number for both ends, or (before, after).
         data_format: ``"channels_last"`` or ``"channels_first"``.
 
+    Raises:
+        ValueError: If `padding` or `data_format` is malformed; when called, if the input has not 3
+            axes.
+
     Example:
         >>> import weft
         >>> weft.layers.ZeroPadding1D(2)(weft.zeros((1, 4, 3))).shape
@@ -114,6 +118,10 @@ class ZeroPadding3D(_ZeroPadding):
     Args:
         padding: One number for all borders, one for each axis, or a pair for each axis.
         data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Raises:
+        ValueError: If `padding` or `data_format` is malformed; when called, if the input has not 5
+            axes.
 
     Example:
         >>> import weft
@@ -145,6 +153,9 @@ class Cropping1D(_Cropping):
     Args:
         cropping: One number for both ends, or (before, after).
 
+    Raises:
+        ValueError: If `cropping` is malformed; when called, if the input has not 3 axes.
+
     Example:
         >>> import weft
         >>> weft.layers.Cropping1D((1, 2))(weft.zeros((1, 6, 3))).shape
@@ -168,6 +179,9 @@ class Cropping3D(_Cropping):
     Args:
         cropping: One number for all borders, one for each axis, or a pair for each axis.
         data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Raises:
+        ValueError: If `cropping` is malformed; when called, if the input has not 5 axes.
 
     Example:
         >>> import weft
@@ -198,6 +212,9 @@ class UpSampling1D(_UpSampling):
 
     Args:
         size: How often.
+
+    Raises:
+        ValueError: If `size` is not positive; when called, if the input has not 3 axes.
 
     Example:
         >>> import weft
@@ -282,6 +299,10 @@ class UpSampling3D(_UpSampling):
     Args:
         size: How often, one number or one for each axis.
         data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Raises:
+        ValueError: If `size` is not positive or `data_format` unknown; when called, if the input
+            has not 5 axes.
 
     Example:
         >>> import weft

@@ -33,6 +33,10 @@ class DepthwiseConv1D(DepthwiseConv2D):
     Shapes:
         ``(N, T, C)`` to ``(N, U, C * depth_multiplier)``; kernel ``(R, C, multiplier)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes, other
+            channels than the first one, or is smaller than the kernel.
+
     Example:
         >>> import weft
         >>> weft.layers.DepthwiseConv1D(3, depth_multiplier=2)(weft.ones((2, 10, 4))).shape
@@ -103,6 +107,10 @@ class SeparableConv2D(_Convolution):
     Shapes:
         ``(N, H, W, C)`` to ``(N, P, Q, filters)``; kernels ``(R, S, C, multiplier)`` and
         ``(1, 1, C * multiplier, filters)``.
+
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 4 axes, other
+            channels than the first one, or is smaller than the kernel.
 
     Example:
         >>> import weft
@@ -206,6 +214,10 @@ class SeparableConv1D(SeparableConv2D):
 
     Shapes:
         ``(N, T, C)`` to ``(N, U, filters)``.
+
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes, other
+            channels than the first one, or is smaller than the kernel.
 
     Example:
         >>> import weft

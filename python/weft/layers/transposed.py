@@ -142,6 +142,10 @@ class Conv1DTranspose(Conv2DTranspose):
     Shapes:
         ``(N, T, C)`` to ``(N, U, filters)``; kernel ``(R, filters, C)``.
 
+    Raises:
+        ValueError: If an argument is malformed; when called, if the input has not 3 axes or
+            other channels than the first one.
+
     Example:
         >>> import weft
         >>> weft.layers.Conv1DTranspose(4, 3, strides=2)(weft.ones((1, 5, 2))).shape

@@ -6,17 +6,19 @@ from weft.errors import module_getattr
 from weft.lookup import find
 from weft.losses.crossentropy import (
     BinaryCrossentropy,
-    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
     KLDivergence,
     SparseCategoricalCrossentropy,
     binary_crossentropy,
-    binary_focal_crossentropy,
     categorical_crossentropy,
-    categorical_focal_crossentropy,
     kl_divergence,
     sparse_categorical_crossentropy,
+)
+from weft.losses.focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
 )
 from weft.losses.hinge import (
     CategoricalHinge,
@@ -151,6 +153,12 @@ TABLE: dict[str, Any] = {
 def get(identifier: Any) -> Any:
     """The loss of a name, a configuration, or a loss or function itself; None for None.
 
+    Args:
+        identifier: Name, configuration, object, function, or None.
+
+    Returns:
+        The loss.
+
     Raises:
         ValueError: If the name is unknown, with the nearest known one.
 
@@ -158,6 +166,8 @@ def get(identifier: Any) -> Any:
         >>> import weft
         >>> weft.losses.get("mse")([[1.0]], [[3.0]]).tolist()
         [4.0]
+
+    Follows keras.losses.get.
     """
     return find(identifier, TABLE, "loss")
 
@@ -165,11 +175,22 @@ def get(identifier: Any) -> Any:
 def serialize(loss: Any) -> Any:
     """The configuration of a loss, or the name of a function.
 
+    Args:
+        loss: The loss.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.losses.serialize(weft.losses.Huber(delta=2.0))
         >>> config["class_name"]
         'Huber'
+
+    Follows keras.losses.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -179,11 +200,23 @@ def serialize(loss: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The loss that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The loss.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.losses.serialize(weft.losses.Huber(delta=2.0))
         >>> weft.losses.deserialize(config).name
         'huber_loss'
+
+    Follows keras.losses.deserialize.
     """
     if isinstance(config, str):
         return get(config)

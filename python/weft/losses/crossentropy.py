@@ -11,7 +11,8 @@ from weft.ops.loss import EPSILON, SoftmaxCrossEntropy
 from weft.tensor import Tensor, as_tensor
 
 
-def _mean(x: Tensor, axis: int) -> Tensor:
+def mean_along(x: Tensor, axis: int) -> Tensor:
+    """The mean along an axis; a single number is its own."""
     return ops.mean(x, axis=axis) if x.ndim else x
 
 
@@ -24,11 +25,28 @@ def binary_crossentropy(
 ) -> Tensor:
     """The mean cross-entropy of yes-or-no predictions along an axis.
 
+    Args:
+        y_true: Targets (..., C), 0 or 1 as a rule.
+        y_pred: Predictions (..., C).
+        from_logits: Whether the predictions are logits instead of probabilities.
+        label_smoothing: How far targets are moved towards 0.5, in [0, 1].
+        axis: The axis to average over.
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+        IndexError: If `axis` is out of range.
+
     Example:
         >>> import weft
         >>> loss = weft.losses.binary_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
+
+    Follows keras.losses.binary_crossentropy.
     """
     return _binary(y_true, y_pred, from_logits, label_smoothing, axis)
 
@@ -47,38 +65,7 @@ def _binary(
     kind = "sigmoid_cross_entropy" if from_logits else "binary_cross_entropy"
     if x.ndim and (mean or axis in (-1, x.ndim - 1)):
         return ops.pointwise_loss(kind, y, x, EPSILON, mean=mean)
-    return _mean(ops.pointwise_loss(kind, y, x, EPSILON, rows=False), axis)
-
-
-def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Tensor:
-    """Binary cross-entropy in which confident right answers count less (Lin et al., 2018).
-
-    Example:
-        >>> import weft
-        >>> loss = weft.losses.binary_focal_crossentropy([[1.0]], [[0.5]])
-        >>> [round(x, 4) for x in loss.tolist()]
-        [0.1733]
-    """
-    y, x = same_shapes("binary_focal_crossentropy", y_true, y_pred)
-    if label_smoothing:
-        y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
-    if from_logits:
-        x = ops.sigmoid(x)
-    entropy = ops.pointwise_loss("binary_cross_entropy", y, x, EPSILON, rows=False)
-    right = y * x + (1.0 - y) * (1.0 - x)
-    value = ops.power(1.0 - right, gamma) * entropy
-    if apply_class_balancing:
-        value = (y * alpha + (1.0 - y) * (1.0 - alpha)) * value
-    return _mean(value, axis)
+    return mean_along(ops.pointwise_loss(kind, y, x, EPSILON, rows=False), axis)
 
 
 def categorical_crossentropy(
@@ -90,14 +77,28 @@ def categorical_crossentropy(
 ) -> Tensor:
     """The cross-entropy between one-hot rows (or probabilities) and predictions.
 
+    Args:
+        y_true: Targets (..., C), such as one-hot rows.
+        y_pred: Predictions (..., C).
+        from_logits: Whether the predictions are logits instead of probabilities.
+        label_smoothing: Share of each target that is spread over all classes, in [0, 1].
+        axis: The axis of the classes.
+
+    Returns:
+        Tensor (...): one loss for each row.
+
     Raises:
         ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+        IndexError: If `axis` is out of range.
 
     Example:
         >>> import weft
         >>> loss = weft.losses.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
+
+    Follows keras.losses.categorical_crossentropy.
     """
     return _categorical(y_true, y_pred, from_logits, label_smoothing, axis)
 
@@ -127,31 +128,6 @@ def _categorical(
     return SoftmaxCrossEntropy.apply(x, y, float(label_smoothing), None, epsilon, mean)
 
 
-def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Tensor:
-    """Categorical cross-entropy in which confident right answers count less (Lin et al., 2018).
-
-    Example:
-        >>> import weft
-        >>> loss = weft.losses.categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
-        >>> [round(x, 4) for x in loss.tolist()]
-        [0.0433]
-    """
-    y, x = same_shapes("categorical_focal_crossentropy", y_true, y_pred)
-    if label_smoothing:
-        y = y * (1.0 - label_smoothing) + label_smoothing / x.shape[axis]
-    x = ops.softmax(x, axis=axis) if from_logits else x
-    x = ops.clip(x / ops.sum(x, axis=axis, keepdims=True), EPSILON, 1.0 - EPSILON)
-    return -ops.sum(alpha * ops.power(1.0 - x, gamma) * y * ops.log(x), axis=axis)
-
-
 def sparse_categorical_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -161,15 +137,28 @@ def sparse_categorical_crossentropy(
 ) -> Tensor:
     """The cross-entropy between class numbers and predictions.
 
+    Args:
+        y_true: Class numbers (...), or (..., 1).
+        y_pred: Predictions (..., C).
+        from_logits: Whether the predictions are logits instead of probabilities.
+        ignore_class: Class number whose rows have loss 0 and no gradient.
+        axis: The axis of the classes.
+
+    Returns:
+        Tensor (...): one loss for each row.
+
     Raises:
-        ValueError: If the shapes do not fit, or a label is not the number of a class; the message
-            has the label and its row.
+        ValueError: If the shapes do not fit, or a label is no integer from 0 to C - 1.
+        TypeError: If one of them does not hold numbers.
+        IndexError: If `axis` is out of range.
 
     Example:
         >>> import weft
         >>> loss = weft.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]])
         >>> [round(x, 4) for x in loss.tolist()]
         [0.6931]
+
+    Follows keras.losses.sparse_categorical_crossentropy.
     """
     return _sparse(y_true, y_pred, from_logits, ignore_class, axis)
 
@@ -208,10 +197,23 @@ def _sparse(
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """``sum(y_true * log(y_true / y_pred))`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).tolist()
         [0.0]
+
+    Follows keras.losses.kl_divergence.
     """
     y, x = same_shapes("kl_divergence", y_true, y_pred)
     return ops.pointwise_loss("kl_divergence", y, x, EPSILON, rows=x.ndim > 0)
@@ -228,7 +230,8 @@ FUSED_MEANS[sparse_categorical_crossentropy] = partial(_sparse, mean=True)
 FUSED_MEANS[kl_divergence] = _kl_mean
 
 
-def _check_smoothing(name: str, label_smoothing: float) -> float:
+def check_smoothing(name: str, label_smoothing: float) -> float:
+    """`label_smoothing` if it lies in [0, 1], else a ValueError that begins with `name`."""
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing!r}")
     return label_smoothing
@@ -244,6 +247,10 @@ class BinaryCrossentropy(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown or `label_smoothing` not in [0, 1]; when called, if
+            the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -263,62 +270,12 @@ class BinaryCrossentropy(LossFunctionWrapper):
         name: str | None = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
-        _check_smoothing("BinaryCrossentropy", label_smoothing)
+        check_smoothing("BinaryCrossentropy", label_smoothing)
         super().__init__(
             binary_crossentropy,
             reduction,
             name,
             dtype,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
-
-
-class BinaryFocalCrossentropy(LossFunctionWrapper):
-    """Binary cross-entropy in which confident right answers count less.
-
-    Args:
-        apply_class_balancing: Weigh the classes by `alpha` and 1 - `alpha`.
-        alpha: Weight of class 1.
-        gamma: How much less confident answers count.
-        from_logits: Whether predictions are logits.
-        label_smoothing: Pulls targets towards 1/2.
-        axis: The axis over which the mean is taken.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
-
-    Example:
-        >>> import weft
-        >>> round(float(weft.losses.BinaryFocalCrossentropy()([[1.0]], [[0.5]])), 4)
-        0.1733
-
-    Follows keras.losses.BinaryFocalCrossentropy (Lin et al., 2018).
-    """
-
-    def __init__(
-        self,
-        apply_class_balancing: bool = False,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "binary_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        _check_smoothing("BinaryFocalCrossentropy", label_smoothing)
-        super().__init__(
-            binary_focal_crossentropy,
-            reduction,
-            name,
-            dtype,
-            apply_class_balancing=apply_class_balancing,
-            alpha=alpha,
-            gamma=gamma,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             axis=axis,
@@ -338,6 +295,10 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
 
+    Raises:
+        ValueError: If `reduction` is unknown or `label_smoothing` not in [0, 1]; when called, if
+            the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.losses.CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
@@ -355,59 +316,12 @@ class CategoricalCrossentropy(LossFunctionWrapper):
         name: str | None = "categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        _check_smoothing("CategoricalCrossentropy", label_smoothing)
+        check_smoothing("CategoricalCrossentropy", label_smoothing)
         super().__init__(
             categorical_crossentropy,
             reduction,
             name,
             dtype,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
-
-
-class CategoricalFocalCrossentropy(LossFunctionWrapper):
-    """Categorical cross-entropy in which confident right answers count less.
-
-    Args:
-        alpha: A factor for all classes, or one for each.
-        gamma: How much less confident answers count.
-        from_logits: Whether predictions are logits.
-        label_smoothing: Share of each target that is spread over all classes.
-        axis: The axis of the classes.
-        reduction: As in `Loss`.
-        name: As in `Loss`.
-        dtype: As in `Loss`.
-
-    Example:
-        >>> import weft
-        >>> round(float(weft.losses.CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
-        0.0433
-
-    Follows keras.losses.CategoricalFocalCrossentropy (Lin et al., 2018).
-    """
-
-    def __init__(
-        self,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "categorical_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        _check_smoothing("CategoricalFocalCrossentropy", label_smoothing)
-        super().__init__(
-            categorical_focal_crossentropy,
-            reduction,
-            name,
-            dtype,
-            alpha=alpha,
-            gamma=gamma,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             axis=axis,
@@ -426,6 +340,10 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         axis: The axis of the classes.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes do not fit, or a label is
+            no class.
 
     Example:
         >>> import weft
@@ -471,6 +389,10 @@ class KLDivergence(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft

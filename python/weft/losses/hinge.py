@@ -18,10 +18,23 @@ def _signs(y: Tensor) -> Tensor:
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0))`` over the last axis; labels -1 and 1, or 0 and 1.
 
+    Args:
+        y_true: Targets (..., C): -1 or 1; 0 and 1 are read as these.
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.hinge([[1.0, -1.0]], [[0.5, -2.0]]).tolist()
         [0.25]
+
+    Follows keras.losses.hinge.
     """
     y, x = same_shapes("hinge", y_true, y_pred)
     return ops.pointwise_loss("hinge", _signs(y), x, rows=x.ndim > 0)
@@ -30,10 +43,23 @@ def hinge(y_true: Any, y_pred: Any) -> Tensor:
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0)^2)`` over the last axis; labels -1 and 1, or 0 and 1.
 
+    Args:
+        y_true: Targets (..., C): -1 or 1; 0 and 1 are read as these.
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.squared_hinge([[1.0, -1.0]], [[0.5, -2.0]]).tolist()
         [0.125]
+
+    Follows keras.losses.squared_hinge.
     """
     y, x = same_shapes("squared_hinge", y_true, y_pred)
     return ops.pointwise_loss("squared_hinge", _signs(y), x, rows=x.ndim > 0)
@@ -42,10 +68,23 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``max(1 + largest wrong score - right score, 0)`` for one-hot targets.
 
+    Args:
+        y_true: Targets (..., C), such as one-hot rows.
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.categorical_hinge([[0.0, 1.0]], [[0.5, 0.25]]).tolist()
         [1.25]
+
+    Follows keras.losses.categorical_hinge.
     """
     y, x = same_shapes("categorical_hinge", y_true, y_pred)
     right = ops.sum(y * x, axis=-1)
@@ -60,6 +99,10 @@ class Hinge(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft
@@ -86,6 +129,10 @@ class SquaredHinge(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
 
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
+
     Example:
         >>> import weft
         >>> float(weft.losses.SquaredHinge()([[1.0, -1.0]], [[0.5, -2.0]]))
@@ -110,6 +157,10 @@ class CategoricalHinge(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft

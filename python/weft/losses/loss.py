@@ -128,6 +128,9 @@ class LossFunctionWrapper(Loss):
         dtype: As in `Loss`.
         **kwargs: Further arguments of `fn`.
 
+    Raises:
+        ValueError: If `reduction` is unknown.
+
     Example:
         >>> import weft
         >>> loss = weft.losses.LossFunctionWrapper(weft.losses.huber, delta=2.0)

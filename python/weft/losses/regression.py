@@ -15,10 +15,23 @@ _EPSILON = 1e-7
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean((y_true - y_pred)^2)`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.mean_squared_error([[0.0, 2.0]], [[1.0, 1.0]]).tolist()
         [1.0]
+
+    Follows keras.losses.mean_squared_error.
     """
     return _pointwise("mean_squared_error", "squared_error", y_true, y_pred)
 
@@ -26,10 +39,23 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(|y_true - y_pred|)`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.mean_absolute_error([[0.0, 3.0]], [[1.0, 1.0]]).tolist()
         [1.5]
+
+    Follows keras.losses.mean_absolute_error.
     """
     return _pointwise("mean_absolute_error", "absolute_error", y_true, y_pred)
 
@@ -37,10 +63,24 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     """Half the squared error up to `delta`, linear beyond it; the mean over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+        delta: Where the parabola ends and the line begins.
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.huber([[0.0]], [[3.0]]).tolist()
         [2.5]
+
+    Follows keras.losses.huber.
     """
     return _pointwise("huber", "huber", y_true, y_pred, delta)
 
@@ -48,10 +88,23 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
 def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(log(cosh(y_pred - y_true)))`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.log_cosh([[1.0]], [[1.0]]).tolist()
         [0.0]
+
+    Follows keras.losses.log_cosh.
     """
     return _pointwise("log_cosh", "log_cosh", y_true, y_pred)
 
@@ -59,10 +112,23 @@ def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(y_pred - y_true * log(y_pred))`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> [round(x, 4) for x in weft.losses.poisson([[1.0]], [[1.0]]).tolist()]
         [1.0]
+
+    Follows keras.losses.poisson.
     """
     return _pointwise("poisson", "poisson", y_true, y_pred, _EPSILON)
 
@@ -70,10 +136,23 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """``100 * mean(|y_true - y_pred| / |y_true|)`` over the last axis.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.mean_absolute_percentage_error([[2.0]], [[1.0]]).tolist()
         [50.0]
+
+    Follows keras.losses.mean_absolute_percentage_error.
     """
     y, x = same_shapes("mean_absolute_percentage_error", y_true, y_pred)
     return 100.0 * _row_mean(ops.abs((y - x) / ops.maximum(ops.abs(y), _EPSILON)))
@@ -82,10 +161,23 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean((log(1 + y_true) - log(1 + y_pred))^2)`` over the last axis; negatives count as 0.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...): one loss for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.losses.mean_squared_logarithmic_error([[1.0]], [[1.0]]).tolist()
         [0.0]
+
+    Follows keras.losses.mean_squared_logarithmic_error.
     """
     y, x = same_shapes("mean_squared_logarithmic_error", y_true, y_pred)
     difference = ops.log(ops.maximum(x, _EPSILON) + 1.0) - ops.log(ops.maximum(y, _EPSILON) + 1.0)
@@ -95,10 +187,25 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Minus the cosine of the angle between targets and predictions: -1 is the best.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+        axis: The axis of the vectors.
+
+    Returns:
+        Tensor (...): minus the cosine for each vector.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+        IndexError: If `axis` is out of range.
+
     Example:
         >>> import weft
         >>> weft.losses.cosine_similarity([[0.0, 2.0]], [[0.0, 1.0]]).tolist()
         [-1.0]
+
+    Follows keras.losses.cosine_similarity.
     """
     y, x = same_shapes("cosine_similarity", y_true, y_pred)
     return -ops.sum(_unit(y, axis) * _unit(x, axis), axis=axis)
@@ -141,6 +248,10 @@ class MeanSquaredError(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
 
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
+
     Example:
         >>> import weft
         >>> float(weft.losses.MeanSquaredError()([[0.0, 1.0]], [[1.0, 1.0]]))
@@ -165,6 +276,10 @@ class MeanAbsoluteError(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft
@@ -191,6 +306,10 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
 
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
+
     Example:
         >>> import weft
         >>> float(weft.losses.MeanAbsolutePercentageError()([[2.0]], [[1.0]]))
@@ -215,6 +334,10 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft
@@ -273,6 +396,10 @@ class LogCosh(LossFunctionWrapper):
         name: As in `Loss`.
         dtype: As in `Loss`.
 
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
+
     Example:
         >>> import weft
         >>> float(weft.losses.LogCosh()([[1.0]], [[1.0]]))
@@ -297,6 +424,10 @@ class Poisson(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft
@@ -323,6 +454,10 @@ class CosineSimilarity(LossFunctionWrapper):
         reduction: As in `Loss`.
         name: As in `Loss`.
         dtype: As in `Loss`.
+
+    Raises:
+        ValueError: If `reduction` is unknown; when called, if the shapes of targets and predictions
+            differ.
 
     Example:
         >>> import weft

@@ -43,11 +43,7 @@ from weft.metrics.confusion import (
     FalseNegatives,
     FalsePositives,
     Precision,
-    PrecisionAtRecall,
     Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
     TrueNegatives,
     TruePositives,
 )
@@ -74,6 +70,12 @@ from weft.metrics.regression import (
     R2Score,
     RootMeanSquaredError,
     cosine_similarity,
+)
+from weft.metrics.tradeoffs import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
 )
 
 _CLASSES = [
@@ -257,6 +259,12 @@ TABLE: dict[str, Any] = {
 def get(identifier: Any) -> Any:
     """The metric of a name, a configuration, or a metric or function itself; None for None.
 
+    Args:
+        identifier: Name, configuration, object, function, or None.
+
+    Returns:
+        The metric.
+
     Raises:
         ValueError: If the name is unknown, with the nearest known one.
 
@@ -264,6 +272,8 @@ def get(identifier: Any) -> Any:
         >>> import weft
         >>> weft.metrics.get("mse").name
         'mean_squared_error'
+
+    Follows keras.metrics.get.
     """
     return find(identifier, TABLE, "metric")
 
@@ -271,11 +281,22 @@ def get(identifier: Any) -> Any:
 def serialize(metric: Any) -> Any:
     """The configuration of a metric, or the name of a function.
 
+    Args:
+        metric: The metric.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.metrics.serialize(weft.metrics.MeanSquaredError(name="mse"))
         >>> config["class_name"]
         'MeanSquaredError'
+
+    Follows keras.metrics.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -285,11 +306,23 @@ def serialize(metric: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The metric that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The metric.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.metrics.serialize(weft.metrics.MeanSquaredError(name="mse"))
         >>> weft.metrics.deserialize(config).name
         'mse'
+
+    Follows keras.metrics.deserialize.
     """
     if isinstance(config, str):
         return get(config)

@@ -13,10 +13,23 @@ from weft.tensor import Tensor, as_tensor
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where the prediction equals the target, else 0.
 
+    Args:
+        y_true: Targets (...).
+        y_pred: Predictions (...).
+
+    Returns:
+        Tensor (...) of float32.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.metrics.accuracy([1, 2], [1, 3]).tolist()
         [1.0, 0.0]
+
+    Follows keras.metrics.Accuracy.
     """
     y, x = same_shapes("accuracy", y_true, y_pred)
     return ops.cast(ops.equal(y, x), "float32")
@@ -25,10 +38,24 @@ def accuracy(y_true: Any, y_pred: Any) -> Tensor:
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """1 where the prediction lies on the target's side of the threshold, else 0.
 
+    Args:
+        y_true: Targets (...), 0 or 1.
+        y_pred: Predictions (...).
+        threshold: Predictions above it count as 1.
+
+    Returns:
+        Tensor (...) of float32.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.metrics.binary_accuracy([[1.0], [0.0]], [[0.7], [0.6]]).tolist()
         [[1.0], [0.0]]
+
+    Follows keras.metrics.binary_accuracy.
     """
     y, x = same_shapes("binary_accuracy", y_true, y_pred)
     return ops.cast(ops.equal(y, ops.cast(x > threshold, y.dtype)), "float32")
@@ -37,10 +64,23 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where the largest score is that of the largest target, else 0.
 
+    Args:
+        y_true: Targets (..., C), such as one-hot rows.
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...) of float32, for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.metrics.categorical_accuracy([[0.0, 1.0]], [[0.2, 0.8]]).tolist()
         [1.0]
+
+    Follows keras.metrics.categorical_accuracy.
     """
     y, x = same_shapes("categorical_accuracy", y_true, y_pred)
     return ops.cast(ops.equal(ops.argmax(y, axis=-1), ops.argmax(x, axis=-1)), "float32")
@@ -49,10 +89,23 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where the largest score is that of the target's class number, else 0.
 
+    Args:
+        y_true: Class numbers (...), or (..., 1).
+        y_pred: Predictions (..., C).
+
+    Returns:
+        Tensor (...) of float32, for each row.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.metrics.sparse_categorical_accuracy([1], [[0.2, 0.8]]).tolist()
         [1.0]
+
+    Follows keras.metrics.sparse_categorical_accuracy.
     """
     x = as_tensor(y_pred, near=y_true)
     y = _class_numbers("sparse_categorical_accuracy", y_true, x)
@@ -75,11 +128,25 @@ def _class_numbers(name: str, y_true: Any, y_pred: Any) -> Tensor:
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """1 where the target's class is among the `k` largest scores, else 0.
 
+    Args:
+        y_true: Targets (..., C), such as one-hot rows.
+        y_pred: Predictions (..., C).
+        k: How many of the largest predictions count.
+
+    Returns:
+        Tensor (...) of float32, for each row.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> scores = [[0.1, 0.6, 0.3]]
         >>> weft.metrics.top_k_categorical_accuracy([[0.0, 0.0, 1.0]], scores, k=2).tolist()
         [1.0]
+
+    Follows keras.metrics.top_k_categorical_accuracy.
     """
     y, x = same_shapes("top_k_categorical_accuracy", y_true, y_pred)
     return sparse_top_k_categorical_accuracy(ops.argmax(y, axis=-1), x, k)
@@ -90,12 +157,26 @@ def sparse_top_k_categorical_accuracy(
 ) -> Tensor:
     """1 where the target's class number is among the `k` largest scores, else 0.
 
-    With `from_sorted_ids` the predictions are class numbers, the best first.
+    Args:
+        y_true: Class numbers (...), or (..., 1).
+        y_pred: Scores (..., C), or class numbers (..., K).
+        k: How many of the best count.
+        from_sorted_ids: The predictions are class numbers, the best first.
+
+    Returns:
+        Tensor (...) of float32.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+        IndexError: If a class number is not below C.
+        TypeError: If one of them does not hold numbers.
 
     Example:
         >>> import weft
         >>> weft.metrics.sparse_top_k_categorical_accuracy([2], [[0.1, 0.6, 0.3]], k=2).tolist()
         [1.0]
+
+    Follows keras.metrics.sparse_top_k_categorical_accuracy.
     """
     name = "sparse_top_k_categorical_accuracy"
     x = as_tensor(y_pred, near=y_true)
@@ -114,6 +195,9 @@ class Accuracy(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -134,6 +218,9 @@ class BinaryAccuracy(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
         threshold: Predictions above it mean 1.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -157,6 +244,9 @@ class CategoricalAccuracy(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> float(weft.metrics.CategoricalAccuracy()([[0.0, 1.0]], [[0.2, 0.8]]))
@@ -175,6 +265,9 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if each target is not one class number.
 
     Example:
         >>> import weft
@@ -195,6 +288,9 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         k: How many scores count.
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -219,6 +315,9 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
         from_sorted_ids: Whether predictions are class numbers, the best first.
+
+    Raises:
+        ValueError: When called, if each target is not one class number.
 
     Example:
         >>> import weft
@@ -247,10 +346,24 @@ def error_rate(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     Scores of several classes with class numbers or one-hot rows, probabilities of one class, or
     predictions of the same integer kind as the targets.
 
+    Args:
+        y_true: Class numbers (...), one-hot rows (..., C), or targets (...).
+        y_pred: Scores (..., C), or predictions (...).
+        threshold: Probabilities of one class above it count as 1.
+
+    Returns:
+        Tensor (...) of float32, for each row of scores or each prediction.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+        TypeError: If one of them does not hold numbers.
+
     Example:
         >>> import weft
         >>> weft.metrics.error_rate([1, 0], [[0.2, 0.8], [0.4, 0.6]]).tolist()
         [0.0, 1.0]
+
+    Follows keras.metrics.Accuracy, of which it is the rest to 1.
     """
     x, y = as_tensor(y_pred, near=y_true), as_tensor(y_true, near=y_pred)
     if x.ndim >= 1 and x.shape[-1] > 1 and (y.ndim == x.ndim - 1 or y.shape == (*x.shape[:-1], 1)):
@@ -270,10 +383,15 @@ class ErrorRate(MeanMetricWrapper):
         dtype: As in `Metric`.
         threshold: For predictions of one probability: above it they mean 1.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> float(weft.metrics.ErrorRate()([1, 0], [[0.2, 0.8], [0.4, 0.6]]))
         0.5
+
+    Follows keras.metrics.Accuracy, of which it is the rest to 1.
     """
 
     def __init__(

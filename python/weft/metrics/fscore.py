@@ -124,6 +124,10 @@ class F1Score(FBetaScore):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: If `average` is unknown or the threshold not in (0, 1]; when called, if the
+            shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> metric = weft.metrics.F1Score(average="macro", threshold=0.5)

@@ -33,6 +33,8 @@ class ConfusionMatrix(Metric):
         >>> import weft
         >>> weft.metrics.ConfusionMatrix(2)([0, 1, 1], [0, 0, 1]).tolist()
         [[1.0, 0.0], [1.0, 1.0]]
+
+    Follows tf.math.confusion_matrix, over batches.
     """
 
     def __init__(
@@ -180,6 +182,10 @@ class MeanIoU(IoU):
         sparse_y_pred: As in `IoU`.
         axis: As in `IoU`.
 
+    Raises:
+        ValueError: If `num_classes` is not positive; when called, if targets and predictions differ
+            in number.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.MeanIoU(2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
@@ -224,6 +230,10 @@ class BinaryIoU(IoU):
         threshold: Predictions of at least this are class 1.
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: If a class is not below the number of classes; when called, if targets and
+            predictions differ in number.
 
     Example:
         >>> import weft
@@ -271,6 +281,10 @@ class OneHotIoU(IoU):
         sparse_y_pred: As in `IoU`.
         axis: As in `IoU`.
 
+    Raises:
+        ValueError: If a class is not below the number of classes; when called, if targets and
+            predictions differ in number.
+
     Example:
         >>> import weft
         >>> metric = weft.metrics.OneHotIoU(num_classes=2, target_class_ids=[1])
@@ -311,6 +325,10 @@ class OneHotMeanIoU(MeanIoU):
         ignore_class: As in `IoU`.
         sparse_y_pred: As in `IoU`.
         axis: As in `IoU`.
+
+    Raises:
+        ValueError: If `num_classes` is not positive; when called, if targets and predictions differ
+            in number.
 
     Example:
         >>> import weft

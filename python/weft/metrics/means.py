@@ -17,6 +17,9 @@ class MeanSquaredError(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.MeanSquaredError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
@@ -36,6 +39,9 @@ class MeanAbsoluteError(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 1.0]])), 4)
@@ -54,6 +60,9 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -76,6 +85,9 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.MeanSquaredLogarithmicError()([[1.0]], [[1.0]])), 4)
@@ -97,6 +109,9 @@ class LogCoshError(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.LogCoshError()([[1.0]], [[1.0]])), 4)
@@ -115,6 +130,9 @@ class Hinge(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -135,6 +153,9 @@ class SquaredHinge(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.SquaredHinge()([[1.0, -1.0]], [[0.5, -2.0]])), 4)
@@ -153,6 +174,9 @@ class CategoricalHinge(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -173,6 +197,9 @@ class KLDivergence(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> round(float(weft.metrics.KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]])), 4)
@@ -191,6 +218,9 @@ class Poisson(MeanMetricWrapper):
     Args:
         name: As in `Metric`.
         dtype: As in `Metric`.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -212,6 +242,9 @@ class BinaryCrossentropy(MeanMetricWrapper):
         dtype: As in `Metric`.
         from_logits: Whether predictions are logits.
         label_smoothing: Pulls targets towards 1/2.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -247,6 +280,9 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         from_logits: Whether predictions are logits.
         label_smoothing: Share of each target that is spread over all classes.
         axis: The axis of the classes.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft
@@ -284,6 +320,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         from_logits: Whether predictions are logits.
         ignore_class: Class number whose rows do not count.
         axis: The axis of the classes.
+
+    Raises:
+        ValueError: When called, if each target is not one class number below C.
 
     Example:
         >>> import weft

@@ -32,6 +32,9 @@ class Metric:
         dtype: Float type of the result.
         name: Name; that of the class by default, with a number from the second one on.
 
+    Raises:
+        NotImplementedError: When called, if the class does not define `update_state` or `result`.
+
     Example:
         >>> import weft
         >>> class Largest(weft.metrics.Metric):
@@ -216,6 +219,9 @@ class Mean(Metric):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if `sample_weight` does not fit the values.
+
     Example:
         >>> import weft
         >>> mean = weft.metrics.Mean()
@@ -255,6 +261,9 @@ class Sum(Metric):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if `sample_weight` does not fit the values.
+
     Example:
         >>> import weft
         >>> total = weft.metrics.Sum()
@@ -291,6 +300,9 @@ class MeanMetricWrapper(Mean):
         name: As in `Metric`.
         dtype: As in `Metric`.
         **kwargs: Further arguments of `fn`.
+
+    Raises:
+        ValueError: When called, what `fn` raises, or if `sample_weight` does not fit its values.
 
     Example:
         >>> import weft

@@ -22,6 +22,9 @@ class RootMeanSquaredError(Mean):
         name: As in `Metric`.
         dtype: As in `Metric`.
 
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
+
     Example:
         >>> import weft
         >>> float(weft.metrics.RootMeanSquaredError()([0.0, 0.0], [2.0, 2.0]))
@@ -47,11 +50,26 @@ class RootMeanSquaredError(Mean):
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """The cosine of the angle between targets and predictions: 1 is the best.
 
+    Args:
+        y_true: Targets (..., C).
+        y_pred: Predictions (..., C).
+        axis: The axis of the vectors.
+
+    Returns:
+        Tensor (...): the cosine for each vector.
+
+    Raises:
+        ValueError: If the shapes differ.
+        TypeError: If one of them does not hold numbers.
+        IndexError: If `axis` is out of range.
+
     Example:
         >>> import weft
         >>> metric = weft.metrics.CosineSimilarity()
         >>> float(metric([[0.0, 2.0]], [[0.0, 1.0]]))
         1.0
+
+    Follows keras.metrics.CosineSimilarity.
     """
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
@@ -63,6 +81,9 @@ class CosineSimilarity(MeanMetricWrapper):
         name: As in `Metric`.
         dtype: As in `Metric`.
         axis: The axis along which the vectors lie.
+
+    Raises:
+        ValueError: When called, if the shapes of targets and predictions differ.
 
     Example:
         >>> import weft

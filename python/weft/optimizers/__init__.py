@@ -40,6 +40,12 @@ TABLE = name_table(
 def get(identifier: Any) -> Any:
     """The optimizer of a name, a configuration, or an optimizer itself.
 
+    Args:
+        identifier: Name, configuration, or object.
+
+    Returns:
+        The optimizer.
+
     Raises:
         ValueError: If the name is unknown, with the nearest known one.
 
@@ -47,6 +53,8 @@ def get(identifier: Any) -> Any:
         >>> import weft
         >>> float(weft.optimizers.get("sgd").learning_rate)
         0.01
+
+    Follows keras.optimizers.get.
     """
     found = find(identifier, TABLE, "optimizer")
     if found is not None and not isinstance(found, Optimizer) and not hasattr(found, "apply"):
@@ -57,11 +65,22 @@ def get(identifier: Any) -> Any:
 def serialize(optimizer: Optimizer) -> Any:
     """The configuration of an optimizer, as JSON can hold it.
 
+    Args:
+        optimizer: The optimizer.
+
+    Returns:
+        A name, or a dictionary that JSON can hold.
+
+    Raises:
+        TypeError: If it has no configuration.
+
     Example:
         >>> import weft
         >>> config = weft.optimizers.serialize(weft.optimizers.SGD(momentum=0.5))
         >>> config["class_name"]
         'SGD'
+
+    Follows keras.optimizers.serialize.
     """
     from weft.saving import serialize as serialize_object
 
@@ -71,11 +90,23 @@ def serialize(optimizer: Optimizer) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The optimizer that `serialize` described.
 
+    Args:
+        config: A name, or a configuration as `serialize` gives it.
+        custom_objects: Own classes and functions by name, besides the registered ones.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: If the class is unknown.
+
     Example:
         >>> import weft
         >>> config = weft.optimizers.serialize(weft.optimizers.SGD(momentum=0.5))
         >>> weft.optimizers.deserialize(config).momentum
         0.5
+
+    Follows keras.optimizers.deserialize.
     """
     from weft.saving import deserialize as deserialize_object
 

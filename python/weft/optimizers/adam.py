@@ -51,6 +51,10 @@ class Adam(_MomentOptimizer):
         amsgrad: Divide by the largest root mean square so far.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> w = weft.Variable([0.0])
@@ -102,6 +106,10 @@ class AdamW(Adam):
         amsgrad: As in `Adam`.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.AdamW(1e-3, weight_decay=0.01)
@@ -136,6 +144,10 @@ class Adamax(_MomentOptimizer):
         epsilon: Added to the largest gradient.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.Adamax(0.002)
@@ -156,6 +168,10 @@ class Nadam(_MomentOptimizer):
         beta_2: Share of the mean square kept, in [0, 1).
         epsilon: Added to the root mean square.
         **common: Further arguments of `Optimizer`.
+
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
 
     Example:
         >>> import weft

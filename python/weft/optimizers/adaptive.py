@@ -18,6 +18,10 @@ class RMSprop(Optimizer):
         centered: Use the variance instead of the mean square.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.RMSprop(0.01, centered=True)
@@ -76,6 +80,10 @@ class Adagrad(Optimizer):
         epsilon: Added to the sums.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.Adagrad(0.1)
@@ -124,6 +132,10 @@ class Adadelta(Optimizer):
         epsilon: Added to both mean squares.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.Adadelta(1.0)
@@ -163,6 +175,10 @@ class Ftrl(Optimizer):
         l2_shrinkage_regularization_strength: At least 0; an L2 penalty on the gradient's side.
         beta: Added to the root of the sums of squares, as in the paper.
         **common: Further arguments of `Optimizer`.
+
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
 
     Example:
         >>> import weft

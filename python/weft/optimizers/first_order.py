@@ -19,6 +19,10 @@ class SGD(Optimizer):
         nesterov: Look one step ahead.
         **common: Further arguments of `Optimizer`.
 
+    Raises:
+        ValueError: If an argument is no number in its range. The learning rate may be a schedule or
+            a function, too.
+
     Example:
         >>> import weft
         >>> optimizer = weft.optimizers.SGD(0.1, momentum=0.9)

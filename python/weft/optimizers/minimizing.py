@@ -27,6 +27,8 @@ class Minimum:
         >>> found = weft.minimize(lambda x: weft.ops.sum(x * x), [1.0, -2.0])
         >>> found.value < found.history[0], len(found.history) == found.steps
         (True, True)
+
+    Follows scipy.optimize.OptimizeResult.
     """
 
     x: Tensor
@@ -63,6 +65,8 @@ def minimize(
         >>> found = weft.minimize(lambda w: (w - 3.0) ** 2, 0.0, "sgd", 0.1, steps=100)
         >>> round(float(found.x), 4)
         3.0
+
+    Follows scipy.optimize.minimize, with first-order methods.
     """
     from weft.optimizers import TABLE
 

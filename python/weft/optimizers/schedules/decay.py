@@ -20,6 +20,9 @@ class ExponentialDecay(LearningRateSchedule):
         staircase: Decay in jumps at multiples of `decay_steps` instead of continuously.
         name: Name, for the configuration.
 
+    Raises:
+        ValueError: If `decay_steps` is not positive.
+
     Example:
         >>> import weft
         >>> schedule = weft.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
@@ -72,6 +75,9 @@ class InverseTimeDecay(LearningRateSchedule):
         staircase: Decay in jumps at multiples of `decay_steps`.
         name: Name, for the configuration.
 
+    Raises:
+        ValueError: If `decay_steps` is not positive.
+
     Example:
         >>> import weft
         >>> float(weft.optimizers.schedules.InverseTimeDecay(1.0, 1, 1.0)(3))
@@ -123,6 +129,9 @@ class PolynomialDecay(LearningRateSchedule):
         power: 1 is a straight line.
         cycle: Start again at the next multiple of `decay_steps` instead of staying at the end.
         name: Name, for the configuration.
+
+    Raises:
+        ValueError: If `decay_steps` is not positive.
 
     Example:
         >>> import weft

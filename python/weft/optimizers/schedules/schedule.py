@@ -15,6 +15,9 @@ class LearningRateSchedule:
     A schedule of your own defines ``__call__(step)``, where `step` is a number or a 0-d tensor,
     or ``value(step)`` on plain numbers; and ``get_config`` if it is to be saved.
 
+    Raises:
+        NotImplementedError: When called, if the class does not define ``__call__``.
+
     Example:
         >>> import weft
         >>> class Halving(weft.optimizers.schedules.LearningRateSchedule):
