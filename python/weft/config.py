@@ -25,10 +25,15 @@ _state: dict[str, Any] = {"epsilon": 1e-7, "image_data_format": "channels_last"}
 def floatx() -> str:
     """The default float type of layers.
 
+    Returns:
+        Name of a float type.
+
     Example:
         >>> import weft
         >>> weft.config.floatx()
         'float32'
+
+    Follows keras.config.floatx.
     """
     return str(dtype_policy().variable_dtype)
 
@@ -36,12 +41,23 @@ def floatx() -> str:
 def set_floatx(value: Any) -> None:
     """Make a float type the default of layers made from now on.
 
+    Args:
+        value: A float type or its name.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: If it is no float type.
+
     Example:
         >>> import weft
         >>> weft.config.set_floatx("float64")
         >>> weft.config.floatx()
         'float64'
         >>> weft.config.set_floatx("float32")
+
+    Follows keras.config.set_floatx.
     """
     dtype = as_dtype(value)
     if not dtype.is_floating:
@@ -52,10 +68,15 @@ def set_floatx(value: Any) -> None:
 def epsilon() -> float:
     """The small number that keeps divisions and logarithms finite.
 
+    Returns:
+        A positive number.
+
     Example:
         >>> import weft
         >>> weft.config.epsilon()
         1e-07
+
+    Follows keras.config.epsilon.
     """
     return float(_state["epsilon"])
 
@@ -63,12 +84,23 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Change `epsilon`.
 
+    Args:
+        value: A positive number.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: If it is not positive.
+
     Example:
         >>> import weft
         >>> weft.config.set_epsilon(1e-6)
         >>> weft.config.epsilon()
         1e-06
         >>> weft.config.set_epsilon(1e-7)
+
+    Follows keras.config.set_epsilon.
     """
     if not value > 0:
         raise ValueError(f"set_epsilon: epsilon must be positive, got {value!r}")
@@ -78,10 +110,15 @@ def set_epsilon(value: float) -> None:
 def image_data_format() -> str:
     """Where images have their channels by default: ``"channels_last"`` unless changed.
 
+    Returns:
+        ``"channels_last"`` or ``"channels_first"``.
+
     Example:
         >>> import weft
         >>> weft.config.image_data_format()
         'channels_last'
+
+    Follows keras.config.image_data_format.
     """
     return str(_state["image_data_format"])
 
@@ -89,12 +126,23 @@ def image_data_format() -> str:
 def set_image_data_format(data_format: str) -> None:
     """Change `image_data_format`.
 
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: If it is neither.
+
     Example:
         >>> import weft
         >>> weft.config.set_image_data_format("channels_first")
         >>> weft.layers.Conv2D(2, 3).data_format
         'channels_first'
         >>> weft.config.set_image_data_format("channels_last")
+
+    Follows keras.config.set_image_data_format.
     """
     _state["image_data_format"] = check_data_format(data_format)
 

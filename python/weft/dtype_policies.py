@@ -25,6 +25,8 @@ class DTypePolicy:
         >>> policy = weft.dtype_policies.DTypePolicy("mixed_float16")
         >>> policy.compute_dtype, policy.variable_dtype
         (weft.float16, weft.float32)
+
+    Follows keras.dtype_policies.DTypePolicy.
     """
 
     def __init__(self, name: str) -> None:
@@ -70,10 +72,15 @@ _global = DTypePolicy("float32")
 def dtype_policy() -> DTypePolicy:
     """The policy of layers that are given none.
 
+    Returns:
+        The policy.
+
     Example:
         >>> import weft
         >>> weft.dtype_policies.dtype_policy().name
         'float32'
+
+    Follows keras.config.dtype_policy.
     """
     return _global
 
@@ -81,12 +88,23 @@ def dtype_policy() -> DTypePolicy:
 def set_dtype_policy(policy: Any) -> None:
     """Give layers made from now on another policy.
 
+    Args:
+        policy: A policy, or its name.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: If the name is unknown.
+
     Example:
         >>> import weft
         >>> weft.dtype_policies.set_dtype_policy("mixed_bfloat16")
         >>> weft.layers.Dense(2).compute_dtype
         weft.bfloat16
         >>> weft.dtype_policies.set_dtype_policy("float32")
+
+    Follows keras.config.set_dtype_policy.
     """
     global _global
     _global = get_policy(policy)
@@ -99,10 +117,21 @@ global_policy = dtype_policy
 def get_policy(identifier: Any) -> DTypePolicy:
     """The policy that a layer's `dtype` argument means: a policy, name, dtype or configuration.
 
+    Args:
+        identifier: A policy, name, dtype or configuration; None for the current one.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ValueError: If the name is unknown.
+
     Example:
         >>> import weft
         >>> weft.dtype_policies.get("mixed_float16").compute_dtype
         weft.float16
+
+    Follows keras.dtype_policies.get.
     """
     if identifier is None:
         return _global

@@ -67,6 +67,9 @@ def _like(result: Array, x: Any) -> Array:
 class Standardizer(_Scaler):
     """Zero mean and unit variance per column.
 
+    Raises:
+        ValueError: If the data are empty, or have other columns than those it was fitted on.
+
     Example:
         >>> import weft
         >>> weft.data.Standardizer().fit_transform([[1.0], [3.0]]).tolist()
@@ -82,10 +85,15 @@ class Standardizer(_Scaler):
 class MeanNormalizer(_Scaler):
     """Zero mean and a range (maximum - minimum) of 1 per column.
 
+    Raises:
+        ValueError: If the data are empty, or have other columns than those it was fitted on.
+
     Example:
         >>> import weft
         >>> weft.data.MeanNormalizer().fit_transform([[1.0], [3.0]]).tolist()
         [[-0.5], [0.5]]
+
+    Follows sklearn.preprocessing.MinMaxScaler, with the mean at 0.
     """
 
     def _statistics(self, x: Array) -> tuple[Array, Array]:

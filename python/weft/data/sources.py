@@ -52,6 +52,12 @@ def placed(batch: Batch) -> Batch:
 def unpack(data: Any) -> tuple[Any, Any, Any]:
     """``(x, y, sample_weight)`` of what a source yields.
 
+    Args:
+        data: A batch: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
+
+    Returns:
+        All three, None where it has none.
+
     Raises:
         ValueError: If it is a tuple of more than three.
 
@@ -59,6 +65,8 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         >>> from weft.data import unpack
         >>> unpack((1, 2))
         (1, 2, None)
+
+    Follows keras.utils.unpack_x_y_sample_weight.
     """
     if not isinstance(data, tuple):
         return data, None, None

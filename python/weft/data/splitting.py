@@ -41,6 +41,8 @@ def train_val_test_split(
         >>> parts = weft.data.train_val_test_split(x, y, (0.6, 0.2, 0.2), stratify=True, seed=0)
         >>> [len(xs) for xs, ys in parts]
         [6, 2, 2]
+
+    Follows sklearn.model_selection.train_test_split, for any number of parts.
     """
     x, y = as_arrays(x, "x", "float64"), as_arrays(y, "y", "float64")
     named = [*named_leaves(x, "x"), *named_leaves(y, "y")]

@@ -156,7 +156,8 @@ def compute_fans(shape: Any) -> tuple[float, float]:
         >>> compute_fans((3, 3, 16, 32))
         (144, 288)
 
-    Follows keras.initializers.compute_fans.
+    Source: Glorot, Bengio: Understanding the difficulty of training deep feedforward neural
+    networks, AISTATS 2010.
     """
     shape = tuple(shape)
     if len(shape) < 1:

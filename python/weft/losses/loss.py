@@ -137,7 +137,7 @@ class LossFunctionWrapper(Loss):
         >>> float(loss([[0.0]], [[1.0]]))
         0.5
 
-    Follows keras.losses.LossFunctionWrapper.
+    Follows keras.losses.Loss, for a function.
     """
 
     def __init__(

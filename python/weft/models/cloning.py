@@ -24,6 +24,9 @@ def clone_model(
         clone_function: Makes each layer's copy; by default from its configuration.
         custom_objects: Classes by name, for layers that are not weft's.
 
+    Returns:
+        The model.
+
     Raises:
         ValueError: If an option is used that the kind of model does not have.
 
@@ -62,11 +65,23 @@ def clone_model(
 def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The model of `Model.to_json`, with new weights.
 
+    Args:
+        text: What `Model.to_json` gave.
+        custom_objects: Own classes and functions by name.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If the text is no JSON, or a class is unknown.
+
     Example:
         >>> import weft
         >>> model = weft.Sequential([weft.Input((3,)), weft.layers.Dense(2)])
         >>> weft.models.model_from_json(model.to_json()).count_params()
         8
+
+    Follows keras.models.model_from_json.
     """
     from weft.saving.serialization import deserialize
 

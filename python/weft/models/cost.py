@@ -92,6 +92,9 @@ def estimate(model: Any, batch_size: int = 1) -> Estimate:
         model: A model whose input shape is known.
         batch_size: Number of samples.
 
+    Returns:
+        An `Estimate`.
+
     Raises:
         ValueError: If `batch_size` is not positive, or other sizes of the input are unknown.
         AttributeError: If the input shape is unknown.

@@ -161,8 +161,8 @@ class Program:
             >>> for _ in range(3):
             ...     y = product(weft.ones((64, 64)))
             >>> head, matmul, everything, *_ = product.programs[0].profile().splitlines()
-            >>> head.split("  ")[-2:], matmul.split()[0], matmul.split()[-1]
-            (['of limit', 'bound by'], 'matmul', 'compute')
+            >>> head.split("  ")[-2:], matmul.split()[0]
+            (['of limit', 'bound by'], 'matmul')
         """
         return self._table(self._seconds("profile", repeat))
 

@@ -27,6 +27,18 @@ FORMAT = 1
 def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Write `model` to one file; see `Model.save`.
 
+    Args:
+        model: A model that is built.
+        filepath: The file to write; its ending is the format, as for `Model.save`.
+        overwrite: False refuses to replace a file.
+
+    Returns:
+        None.
+
+    Raises:
+        ValueError: If the ending is unknown or the model is not built.
+        FileExistsError: If the file exists and may not be replaced.
+
     Example:
         >>> import os, tempfile, weft
         >>> model = weft.Sequential([weft.Input((3,)), weft.layers.Dense(2)])
@@ -34,6 +46,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True) -> None:
         ...     weft.models.save_model(model, os.path.join(folder, "model.weft"))
         ...     os.listdir(folder)
         ['model.weft']
+
+    Follows keras.models.save_model.
     """
     path = files.target("save", filepath, ENDINGS, overwrite)
     entries = _entries(model)
@@ -91,6 +105,9 @@ def load_model(
         compile: Compile it as it was, with the state of the optimizer, so that training goes on.
         safe_mode: False rebuilds the code of lambda functions; only for files you trust.
 
+    Returns:
+        The model.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, names an unknown class, or holds code in safe mode.
@@ -102,6 +119,8 @@ def load_model(
         >>> model.save(path)
         >>> weft.models.load_model(path).count_params()
         8
+
+    Follows keras.models.load_model.
     """
     path = files.source("load_model", filepath)
     config, arrays, state = _read(path)

@@ -27,6 +27,9 @@ def register_serializable(package: str = "Custom", name: str | None = None) -> C
         package: First half of the registered name.
         name: Second half; the name of the class or function by default.
 
+    Returns:
+        A decorator that gives the class or function back.
+
     Raises:
         ValueError: If a class without ``get_config`` is registered.
 
@@ -62,6 +65,12 @@ register_keras_serializable = register_serializable
 def get_registered_name(item: Any) -> str | None:
     """The name `item` was registered under, or None.
 
+    Args:
+        item: A class or function.
+
+    Returns:
+        The name, such as ``"shop>Double"``.
+
     Example:
         >>> import weft
         >>> @weft.saving.register_keras_serializable("examples")
@@ -69,6 +78,8 @@ def get_registered_name(item: Any) -> str | None:
         ...     pass
         >>> weft.saving.get_registered_name(Halve)
         'examples>Halve'
+
+    Follows keras.saving.get_registered_name.
     """
     try:
         return _by_object.get(item)
@@ -79,6 +90,13 @@ def get_registered_name(item: Any) -> str | None:
 def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The class or function of a registered or custom name, or None.
 
+    Args:
+        name: A registered name, or a key of `custom_objects`.
+        custom_objects: Own classes and functions by name.
+
+    Returns:
+        The class or function.
+
     Example:
         >>> import weft
         >>> @weft.saving.register_keras_serializable("examples")
@@ -86,6 +104,8 @@ def get_registered_object(name: str, custom_objects: dict[str, Any] | None = Non
         ...     pass
         >>> weft.saving.get_registered_object("examples>Thirds") is Thirds
         True
+
+    Follows keras.saving.get_registered_object.
     """
     for scope in (custom_objects or {}, *reversed(_scopes.stack), _by_name):
         if name in scope:
@@ -96,6 +116,9 @@ def get_registered_object(name: str, custom_objects: dict[str, Any] | None = Non
 class CustomObjectScope:
     """Names known to loading inside a ``with`` block.
 
+    Args:
+        custom_objects: Own classes and functions by name; None for none.
+
     Example:
         >>> import weft
         >>> class Twice(weft.layers.Layer):
@@ -105,6 +128,8 @@ class CustomObjectScope:
         ...     found = weft.saving.get_registered_object("Twice")
         >>> found is Twice
         True
+
+    Follows keras.saving.CustomObjectScope.
     """
 
     def __init__(self, custom_objects: dict[str, Any] | None) -> None:

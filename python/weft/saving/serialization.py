@@ -30,6 +30,12 @@ _mode = _LoadingMode()
 def serialize(value: Any) -> Any:
     """`value` as something JSON can hold.
 
+    Args:
+        value: An object with ``get_config``, a registered function, or what JSON can hold already.
+
+    Returns:
+        Numbers, strings, lists and dictionaries.
+
     Raises:
         TypeError: If it has no configuration.
 
@@ -37,6 +43,8 @@ def serialize(value: Any) -> Any:
         >>> import weft
         >>> weft.saving.serialize(weft.layers.Flatten(name="flat"))["class_name"]
         'Flatten'
+
+    Follows keras.saving.serialize_keras_object.
     """
     if value is None or isinstance(value, (bool, int, float)):
         return value
@@ -110,6 +118,9 @@ def deserialize(
         custom_objects: Classes and functions by the names used in `config`.
         safe_mode: False lets a Lambda layer's code be rebuilt; only for files you trust.
 
+    Returns:
+        The object.
+
     Raises:
         ValueError: If a class or function is unknown, or code is met in safe mode.
 
@@ -118,6 +129,8 @@ def deserialize(
         >>> config = weft.saving.serialize(weft.layers.Dense(3))
         >>> weft.saving.deserialize(config).units
         3
+
+    Follows keras.saving.deserialize_keras_object.
     """
     if custom_objects:
         with CustomObjectScope(custom_objects):

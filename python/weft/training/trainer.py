@@ -127,11 +127,7 @@ class Trainer(Step):
                 validation_data, validation_batch_size or batch_size, dtype
             )
         run = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, model=self)
-        quiet = inspection.stops_quietly(run)
-        inspection.check_data(self, source, "fit", quiet)
-        if validation is not None:
-            with arguments.naming("validation_data"):
-                inspection.check_data(self, validation, "evaluate", quiet)
+        quiet = self._look_at_data(source, validation, run)
         run.set_params(
             {
                 "verbose": verbose,
@@ -150,6 +146,15 @@ class Trainer(Step):
             batches.close()
             self._explain_loss = self._position = self._initial_epoch = None
         return self.history
+
+    def _look_at_data(self, source: Any, validation: Any, run: CallbackList) -> bool:
+        """Refuse data that cannot be meant; whether a loss that is not finite is no error."""
+        quiet = inspection.stops_quietly(run)
+        inspection.check_data(self, source, "fit", quiet)
+        if validation is not None:
+            with arguments.naming("validation_data"):
+                inspection.check_data(self, validation, "evaluate", quiet)
+        return quiet
 
     def _fit(
         self,

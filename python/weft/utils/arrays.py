@@ -53,6 +53,12 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray[Any, Any]:
         axis: Axis of the norm.
         order: Order of the norm (2: Euclidean).
 
+    Returns:
+        Array of the shape of `x`.
+
+    Raises:
+        ValueError: If `order` is no integer from 1.
+
     Example:
         >>> import weft
         >>> weft.utils.normalize([[3.0, 4.0]]).tolist()

@@ -17,6 +17,9 @@ def set_random_seed(seed: int) -> None:
     Args:
         seed: An integer from 0 to 2**32 - 1 (NumPy takes no larger one).
 
+    Returns:
+        None.
+
     Raises:
         ValueError: If the seed is out of range or not an integer.
 

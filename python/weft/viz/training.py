@@ -73,10 +73,23 @@ def plot_history(history: Any, path: Path | None = None) -> Any:
 def confusion_matrix(y_true: Any, y_pred: Any, classes: int | None = None) -> np.ndarray[Any, Any]:
     """How often each class (rows) was taken for each class (columns).
 
+    Args:
+        y_true: Class numbers (N,).
+        y_pred: Class numbers (N,).
+        classes: Number of classes; by default the largest number + 1.
+
+    Returns:
+        Array (classes, classes) of counts.
+
+    Raises:
+        ValueError: If the two differ in length.
+
     Example:
         >>> from weft.viz import confusion_matrix
         >>> confusion_matrix([0, 1, 1], [0, 1, 0]).tolist()
         [[1, 0], [1, 1]]
+
+    Follows sklearn.metrics.confusion_matrix.
     """
     truth, found = np.asarray(y_true, "int64").ravel(), np.asarray(y_pred, "int64").ravel()
     if truth.shape != found.shape:
@@ -90,6 +103,19 @@ def plot_confusion(
 ) -> Any:
     """Draw the confusion matrix of class numbers; see `confusion_matrix`.
 
+    Args:
+        y_true: Class numbers (N,).
+        y_pred: Class numbers (N,).
+        names: Names of the classes.
+        path: Save the picture there.
+
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        ImportError: Without matplotlib.
+        ValueError: If the two differ in length.
+
     Example:
         >>> import matplotlib
         >>> matplotlib.use("agg")
@@ -97,6 +123,8 @@ def plot_confusion(
         >>> figure = plot_confusion([0, 1, 1], [0, 1, 0], names=["cat", "dog"])
         >>> figure.axes[0].get_xlabel()
         'predicted'
+
+    Follows sklearn.metrics.ConfusionMatrixDisplay.
     """
     table = confusion_matrix(y_true, y_pred)
     labels = list(names) if names is not None else [str(i) for i in range(len(table))]
@@ -130,6 +158,12 @@ def plot_mistakes(
         count: How many to draw at most.
         names: Names of the classes.
         path: Save the picture there.
+
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        ImportError: Without matplotlib.
 
     Example:
         >>> import matplotlib
