@@ -102,7 +102,7 @@ class Walk {
         gradient = owned(gradient);
       Py_XSETREF(state->grad, Py_NewRef(gradient.ptr()));
       if (is_recording())
-        py::module_::import("weft.programs.recording").attr("note_gradient")(leaf, gradient);
+        py::module_::import("weft.programs.recording").attr("note_gradient")(leaf);
     }
   }
 

@@ -7,6 +7,8 @@
 #include "core/passes/draft.h"
 #include "core/recorder.h"
 #include "core/recording.h"
+#include "ops/conv2d_variant.h"
+#include "ops/matmul_variant.h"
 
 namespace py = pybind11;
 
@@ -14,9 +16,11 @@ namespace weft {
 namespace {
 
 // dtype, shape and strides of arrays as bytes: the same bytes, the same program. Whether they may
-// be written to belongs to it, because operations refuse read-only memory.
+// be written to belongs to it, because operations refuse read-only memory; so do the precisions and
+// kernels that were asked for, which launches take along as parameters.
 py::bytes signature(const py::sequence& tensors) {
-  std::string key;
+  std::string key{static_cast<char>(conv_precision()), static_cast<char>(matmul_precision()),
+                  static_cast<char>(conv2d_variant()), static_cast<char>(matmul_variant())};
   for (const Tensor* item : tensors_in(tensors)) {
     const Tensor& t = *item;
     key.push_back(static_cast<char>(t.dtype()));

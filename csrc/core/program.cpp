@@ -199,6 +199,7 @@ int64_t Program::run(const std::vector<const Tensor*>& inputs) {
   check(prepared_, "program: it is not prepared");
   if (is_gpu(gpu_)) {
     if (!graph_scratch_) make_graphs(inputs);
+    if (writes_into(inputs)) return -2;
     note_uses(inputs);
   }
   bind(inputs);

@@ -61,7 +61,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   // Runs from the beginning with these inputs. Returns the number of the host entry it has come to,
-  // after which `go_on` continues, or -1 at the end.
+  // after which `go_on` continues, -1 at the end, or -2 if it cannot run with them at all: a graph
+  // works on a copy of an argument, which here lies in memory that the step writes to.
   int64_t run(const std::vector<const Tensor*>& inputs);
   int64_t go_on();
 
@@ -149,6 +150,7 @@ class Program {
     Backend::Graph graph;
   };
   void make_graphs(const std::vector<const Tensor*>& inputs);
+  bool writes_into(const std::vector<const Tensor*>& inputs) const;
   bool inputs_can_be_copied(const std::vector<const Tensor*>& inputs) const;
   bool fits_graph(const Entry& entry) const;
   Graph make_graph(size_t begin, size_t end);

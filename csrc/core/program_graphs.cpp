@@ -42,6 +42,17 @@ bool Program::inputs_can_be_copied(const std::vector<const Tensor*>& inputs) con
   return true;
 }
 
+bool Program::writes_into(const std::vector<const Tensor*>& inputs) const {
+  for (size_t k = 0; k < inputs.size(); k++) {
+    if (!held_[static_cast<size_t>(inputs_[k])].copy) continue;
+    const Storage* given = inputs[k]->storage().get();
+    for (const Held& held : held_)
+      if (held.written && held.origin == Origin::outside && held.storage.get() == given)
+        return true;
+  }
+  return false;
+}
+
 // Launchers read numbers that lie on the host: those must not change.
 bool Program::fits_graph(const Entry& entry) const {
   if (entry.kind != Kind::launch) return false;
@@ -87,6 +98,8 @@ void Program::make_graphs(const std::vector<const Tensor*>& inputs) {
     Held& held = held_[static_cast<size_t>(inputs_[k])];
     const auto bytes = static_cast<size_t>(bytes_of(*inputs[k]));
     held.copy = StoragePtr(new Storage(gpu_, bytes));
+    // Results may be views of the argument.
+    held.storage->borrow(held.copy, held.copy->data());
     for (const size_t i : input_operands_[k])
       operands_[i].data = static_cast<char*>(held.copy->data()) + offset_of_[i];
     bytes_kept_ += bytes;

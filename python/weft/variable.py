@@ -10,7 +10,7 @@ from weft import _C
 from weft.autograd.recording import no_grad
 from weft.device import check_device, is_gpu
 from weft.dtypes import as_dtype
-from weft.programs.recording import Changes
+from weft.programs.recording import note_change
 from weft.tensor import Tensor, as_tensor
 
 _count = itertools.count()
@@ -71,7 +71,7 @@ class Variable(Tensor):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if self._trainable != bool(value):
-            Changes.count += 1
+            note_change(f"whether {self.path!r} is trained")
         self._trainable = bool(value)
         self._requires_grad = self._trainable and self.dtype.is_floating
 

@@ -13,12 +13,13 @@ from weft.lookup import snake_case, unique_name
 from weft.optimizers.checks import COMMON, check_common, check_known, check_number
 from weft.optimizers.gradient_checks import explain_shapes, without_missing
 from weft.optimizers.schedules.schedule import LearningRateSchedule
-from weft.programs.recording import afterwards, on_host
+from weft.optimizers.settings import Settings
+from weft.programs.recording import afterwards, note_change, on_host
 from weft.tensor import Tensor, as_tensor
 from weft.variable import ReadBack, Variable
 
 
-class Optimizer:
+class Optimizer(Settings):
     """Changes variables along their gradients.
 
     All variables are updated by one call into the compiled module, however many they are. The
@@ -105,7 +106,7 @@ class Optimizer:
 
             value = deserialize(value)
         if callable(value) and not isinstance(value, Tensor):
-            self._source = value
+            self._follow_source(value)
             return
         try:
             number = float(value)
@@ -116,8 +117,13 @@ class Optimizer:
                 f"{type(self).__name__}: learning_rate must be a number of at least 0, a schedule "
                 f"or a function, got {value!r}"
             )
-        self._source = None
+        self._follow_source(None)
         _assign_number(self._rate, number)
+
+    def _follow_source(self, source: Any) -> None:
+        if (source is None) != (self._source is None):
+            note_change(f"the learning rate of {self.name!r}")  # the host has a turn, or has none
+        self._source = source
 
     def _current_rate(self) -> float:
         if isinstance(self._source, LearningRateSchedule):

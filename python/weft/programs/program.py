@@ -14,6 +14,9 @@ from weft.programs.recording import Recording, copies
 from weft.programs.results import are_plain, fresh, same
 from weft.saving.files import atomic_write
 
+NOT_REPLAYED = object()
+_CANNOT_RUN = -2  # of the compiled program's `run`
+
 # For so many seconds steps follow each other without Python: interrupts and progress wait.
 _TURN = 0.02
 
@@ -66,7 +69,8 @@ class Program:
         self._hosts = recording.hosts
         self._beginnings = list(recording.beginnings.values())
         self._endings = recording.endings
-        self._gradients = recording.gradients
+        self._gradients = recording.gradients_after
+        self._without_gradient: list[bool] = []  # leaves, before the step
         self._results = results
         self._results_are_plain = are_plain(results)
         self.bytes_before_planning: int = raw.bytes_before_planning
@@ -81,14 +85,19 @@ class Program:
         self.passes = [PassReport(*report) for report in self._raw.reports]
 
     def _replay(self, inputs: list[Any]) -> Any:
+        """The results; `NOT_REPLAYED` if the step has to run eagerly this time."""
+        if self._gradients and self._leaves_without_gradient() != self._without_gradient:
+            return NOT_REPLAYED  # backward adds to a gradient, or finds none
         for begin in self._beginnings:
             begin()
         at = self._raw.run(inputs)
+        if at == _CANNOT_RUN:
+            return NOT_REPLAYED
         while at >= 0:
             self._hosts[at]()
             at = self._raw.go_on()
         for leaf, gradient in self._gradients:
-            leaf.grad = gradient
+            leaf.grad = fresh(gradient)
         for function, made in self._endings:
             function(*copies(made))
         return self._results.copy() if self._results_are_plain else fresh(self._results)
@@ -116,10 +125,15 @@ class Program:
             raise
         position.batch = done + reader.given
 
+    def _leaves_without_gradient(self) -> list[bool]:
+        return [leaf.grad is None for leaf, _ in self._gradients]
+
     def _difference(self, other: Program) -> str:
         found: str = self._raw.difference(other._raw)
         if found:
             return found
+        if [id(leaf) for leaf, _ in self._gradients] != [id(leaf) for leaf, _ in other._gradients]:
+            return "gradients arrive at other leaves"
         return "" if same(self._results, other._results) else "returns other Python values"
 
     @property

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import functools
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from weft import _C
 from weft.autograd.recording import user_line
 from weft.tensor import Tensor, as_tensor
+
+
+def drawing(whose: str) -> str:
+    """Why a step that draws random numbers cannot be recorded."""
+    return f"it draws {whose} random numbers, which a replay would not (weft.random's are drawn)"
+
+
+def _numpy_dice() -> list[Any]:
+    """The state of NumPy's global generator."""
+    facts: Any = np.random.get_state(legacy=False)
+    numbers = [facts.get("has_gauss"), *facts["state"].values()]
+    return [n.tobytes() if isinstance(n, np.ndarray) else n for n in numbers]
 
 
 class _Active(threading.local):
@@ -29,30 +44,60 @@ class Recording:
         self.hosts: list[Callable[[], Any]] = []
         self.beginnings: dict[Any, Callable[[], Any]] = {}
         self.endings: list[tuple[Callable[..., Any], Any]] = []
-        self.gradients: list[tuple[Tensor, Tensor]] = []
+        self.leaves: dict[int, Tensor] = {}  # that got a gradient by `backward`
+        self.gradients_after: list[tuple[Tensor, Any]] = []  # theirs when the step ends
+        self.drew = False  # somebody from NumPy's global generator, while this was recorded
+        self._dice: list[Any] = []
         self.read_later: list[tuple[Any, int]] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """What this thread does meanwhile is recorded."""
-        active.recording = self
-        self.recorder.start()
+        self._start()
         try:
             yield
         finally:
-            self.recorder.stop()
-            active.recording = None
+            self._stop()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What this thread does meanwhile is not recorded."""
-        self.recorder.stop()
-        active.recording = None
+        self._stop()
         try:
             yield
         finally:
-            active.recording = self
-            self.recorder.start()
+            self._start()
+
+    def _start(self) -> None:
+        active.recording = self
+        self.recorder.start()
+        self._dice = _numpy_dice()
+        if sys.getprofile() is None:
+            sys.setprofile(self._watch)
+
+    def _stop(self) -> None:
+        if sys.getprofile() == self._watch:
+            sys.setprofile(None)
+        self.recorder.stop()
+        active.recording = None
+        self.drew |= self._dice != _numpy_dice()
+
+    # Steps that throw dice: two recordings may by chance agree on what is rare.
+
+    def _watch(self, frame: Any, event: str, called: Any) -> None:
+        thrown = event == "c_call" and isinstance(getattr(called, "__self__", None), random.Random)
+        if thrown:
+            self.recorder.give_up(drawing("Python's"))
+
+    def end_gradients(self) -> None:
+        """Gradients that are left at leaves are results: whoever keeps them keeps copies."""
+        for leaf in self.leaves.values():
+            after: Any = leaf.grad
+            if after is not None and self.recorder.is_new(after._data):
+                after = Made(after._data)
+                with self.paused():
+                    leaf.grad = Tensor(_C.copy(after.data))
+            self.gradients_after.append((leaf, after))
 
 
 def _layer_path() -> str:
@@ -161,18 +206,30 @@ def afterwards(function: Callable[..., Any], *arrays: Any) -> None:
         function(*copies(made))
 
 
-def note_gradient(leaf: Tensor, gradient: Tensor) -> None:
+def note_gradient(leaf: Tensor) -> None:
     """`leaf.grad` was set: replays set it too."""
     recording = active.recording
     if recording is not None:
-        recording.gradients.append((leaf, gradient))
+        recording.leaves[id(leaf)] = leaf
 
 
 class Changes:
-    """Attributes of layers that were set: what was recorded before may be out of date."""
+    """Attributes of layers, metrics and optimizers that were set: what was recorded before may be
+    out of date.
+    """
 
     count = 0
     last = ""  # the last one, in words
+
+
+def note_change(what: str) -> None:
+    """Something was set that launches have as a number, and that a replay would not do."""
+    Changes.count += 1
+    Changes.last = what
+    if active.recording is not None:
+        active.recording.recorder.give_up(
+            f"the step sets {what} (keep what changes in a weft.Variable)"
+        )
 
 
 def note_attribute(owner: Any, name: str, value: Any) -> None:
@@ -180,15 +237,9 @@ def note_attribute(owner: Any, name: str, value: Any) -> None:
     before = owner.__dict__.get(name, Changes)
     if before is value:
         return
-    recording = active.recording
-    if before is not Changes or recording is not None:
-        Changes.count += 1
+    if before is not Changes or active.recording is not None:
         owned_by = owner.__dict__.get("name", type(owner).__name__)
-        Changes.last = f"the attribute {name!r} of {owned_by!r}"
-    if recording is not None:
-        recording.recorder.give_up(
-            f"the step sets {Changes.last} (keep what changes in a weft.Variable)"
-        )
+        note_change(f"the attribute {name!r} of {owned_by!r}")
 
 
 class ReadLater:

@@ -9,9 +9,9 @@ from typing import Any
 
 from weft import _C
 from weft.programs.passes import default_passes
-from weft.programs.program import Program
-from weft.programs.recording import Recording
-from weft.programs.results import flatten_arguments, fresh, mark, replace
+from weft.programs.program import NOT_REPLAYED, Program
+from weft.programs.recording import Recording, drawing
+from weft.programs.results import Leaves, flatten_arguments, fresh, mark, replace
 from weft.tensor import Tensor
 
 
@@ -35,6 +35,10 @@ class _Kind:
     recordings = 0  # since the last replay
     given_up = False
     replayed = False  # the program, since it was recorded
+
+    def start_again(self) -> None:
+        """With an eager call, for what it works on was replaced: some of it may have to be made."""
+        self.first, self.calls = None, 0
 
 
 class Recordings:
@@ -85,12 +89,20 @@ class Recordings:
             version: Recordings of another version are made again.
         """
         self._replayed = None
-        leaves: list[Tensor] = []
+        leaves = Leaves()
         structure = flatten_arguments(arguments, leaves)
         raw = [leaf._data for leaf in leaves]
+        if leaves.has_arrays:  # in every call, as in a replay
+            arguments = replace(arguments, iter(leaves))
+        key = (flags, structure, _C.signature(raw))
         try:
-            kind = self._kinds.get(key := (flags, structure, _C.signature(raw)))
-        except TypeError:  # an argument that is no key
+            kind = self._kinds.get(key)
+        except TypeError as error:
+            failure = f"calls cannot be told apart by an argument ({error})"
+        else:
+            failure = ""
+        if failure:
+            self.complain(failure, required)
             return function(arguments)
         # Within a recording the launches belong to it; a second thread computes for itself.
         if _C.is_recording() or not self._lock.acquire(blocking=False):
@@ -100,12 +112,15 @@ class Recordings:
                 if kind.version == version and kind.program._raw.is_current():
                     kind.recordings = 0
                     results = kind.program._replay(raw)
+                    if results is NOT_REPLAYED:
+                        return function(arguments)
                     if not kind.replayed:
                         kind.replayed = True
                         self._say_why_no_graphs(kind.program)
                     self._replayed = kind.program
                     return results
-                kind.program, kind.first, kind.replayed = None, None, False
+                kind.program, kind.replayed = None, False
+                kind.start_again()
             return self._learn(function, arguments, leaves, key, required, version)
         finally:
             self._lock.release()
@@ -134,6 +149,8 @@ class Recordings:
             kind = self._kinds[key] = _Kind()
         if kind.version != version:
             kind.first, kind.version = None, version
+        if kind.first is not None and not kind.first._raw.is_current():
+            kind.start_again()
         if kind.given_up or kind.calls == 0:
             results = function(arguments)
             kind.calls += 1  # one that failed has not made what the first call makes
@@ -144,18 +161,23 @@ class Recordings:
                 self.complain("an argument requires a gradient", required)
                 return function(arguments)
         kind.recordings += 1
+        without_gradient = kind.first._leaves_without_gradient() if kind.first is not None else []
         results, program, failure = self._record(function, arguments, leaves)
+        if program is None:
+            kind.first = None
         if program is not None and kind.first is not None:
+            program._without_gradient = without_gradient
             failure = kind.first._difference(program)
         if not failure and kind.recordings > self.patience:
             failure = "tensors that it uses are replaced again and again"
+            if program is None:
+                failure = drawing("NumPy's")
         if failure:
             kind.given_up, kind.first = True, None
             self.complain(failure, required)
         elif kind.first is None:
             kind.first = program
-        else:
-            assert program is not None
+        elif program is not None:
             program._prepare(self._passes if self._passes is not None else default_passes())
             kind.first, kind.program = None, program
         return results
@@ -168,6 +190,7 @@ class Recordings:
         inputs = [Tensor(recorder.input(leaf._data)) for leaf in leaves]
         with recording.running():
             results = function(replace(arguments, iter(inputs)))
+            recording.end_gradients()
             for array, version in recording.read_later:
                 if array.version != version:
                     recorder.give_up("a metric changes after the step asked for its result")
@@ -179,6 +202,9 @@ class Recordings:
         raw = recorder.finish()
         if raw is None:
             return own, None, recorder.failure
+        if recording.drew:
+            alone = threading.active_count() == 1  # else it may have been another thread
+            return own, None, drawing("NumPy's") if alone else ""
         return own, Program(raw, recording, marked), ""
 
     def complain(self, failure: str, required: bool) -> None:

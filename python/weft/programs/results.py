@@ -10,24 +10,43 @@ import numpy as np
 from weft import _C
 from weft.programs.recording import Later, Made, ReadLater
 from weft.tensor import Tensor, as_tensor
+from weft.variable import Variable
 
 
-def flatten(value: Any, leaves: list[Tensor]) -> Any:
-    """Append the tensors of a structure to `leaves`; gives what else is in it, as a key."""
+class Leaves(list[Tensor]):
+    """The tensors of a structure of arguments.
+
+    Attributes:
+        has_arrays: Whether some are made of NumPy arrays, and not the arguments themselves.
+    """
+
+    has_arrays = False
+
+
+def flatten(value: Any, leaves: Leaves) -> Any:
+    """Append the tensors of a structure to `leaves`; gives what else is in it, as a key.
+
+    A variable is no such tensor: a recording uses it where it is.
+    """
+    if isinstance(value, Variable):
+        return (Variable, id(value))
     if isinstance(value, Tensor):
         leaves.append(value)
         return "with gradient" if value._requires_grad else Tensor
     if isinstance(value, np.ndarray):
         leaves.append(as_tensor(value))
+        leaves.has_arrays = True
         return np.ndarray
     if isinstance(value, dict):
         return (dict, *((k, flatten(v, leaves)) for k, v in value.items()))
     if isinstance(value, (list, tuple)):
         return (type(value), *(flatten(v, leaves) for v in value))
+    if isinstance(value, (float, np.floating)) and (value == 0 or value != value):
+        return (type(value), str(value))  # 0.0 equals -0.0, and nan not even itself
     return (type(value), value)
 
 
-def flatten_arguments(arguments: Any, leaves: list[Tensor]) -> Any:
+def flatten_arguments(arguments: Any, leaves: Leaves) -> Any:
     """`flatten`, sooner for what most steps get: a tuple of tensors without gradients."""
     if type(arguments) is tuple:
         for value in arguments:
@@ -42,6 +61,8 @@ def flatten_arguments(arguments: Any, leaves: list[Tensor]) -> Any:
 
 def replace(value: Any, leaves: Iterator[Any]) -> Any:
     """The same structure with other tensors."""
+    if isinstance(value, Variable):
+        return value
     if isinstance(value, (Tensor, np.ndarray)):
         return next(leaves)
     if isinstance(value, dict):

@@ -16,7 +16,6 @@ from weft.data.arrays import map_structure, named_leaves
 from weft.data.sources import Source, unpack
 from weft.device import current_device
 from weft.placement import place
-from weft.programs.recording import BOOKKEEPING
 from weft.tensor import Tensor
 from weft.training import checks, labels
 from weft.training.compile_utils import by_output
@@ -50,29 +49,6 @@ class MetricsFound:
             items = value if type(value) is list else [value]
             self.metrics.extend(item for item in items if isinstance(item, kind))
         self.attributes = len(attributes)
-
-
-def configuration(model: Any) -> tuple[tuple[Any, ...], list[Any]]:
-    """What layers and metrics of a model are set to: numbers and words, else identities.
-
-    Returns:
-        The configuration, and the objects whose identities are in it.
-    """
-    state: list[Any] = []
-    objects: list[Any] = []
-    metrics = [metric for metric in model.metrics if isinstance(metric, metric_class())]
-    for owner in (*model._flatten_layers(), *metrics):
-        state.append(id(owner))
-        objects.append(owner)
-        for name, value in owner.__dict__.items():
-            if name in BOOKKEEPING:
-                continue
-            plain = value is None or isinstance(value, (bool, int, float, str))
-            if not plain:
-                objects.append(value)
-            state.append((name, type(value), value if plain else id(value)))
-    state.extend(variable.trainable for variable in model.variables)
-    return tuple(state), objects
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:
@@ -165,8 +141,12 @@ def check_finite(model: Any, data: Any, method: str) -> None:
     x, y, sample_weight = unpack(data)
     # Losses and steps of the user's own may have a meaning for missing targets.
     own = own_step(model) or _own_loss(model)
-    fills = any(type(layer).__name__ == "Imputer" for layer in model._flatten_layers())
-    checks.check_finite(None if fills else x, None if own else y, sample_weight, method)
+    try:
+        checks.check_finite(x, None if own else y, sample_weight, method)
+    except ValueError:
+        if not any(type(layer).__name__ == "Imputer" for layer in model._flatten_layers()):
+            raise
+        checks.check_finite(None, None if own else y, sample_weight, method)
 
 
 def check_class_weight(model: Any, class_weight: dict[int, float]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from weft.autograd import grad, no_grad
 from weft.data.sources import unpack
 from weft.programs.program import Program
-from weft.programs.recording import Changes, afterwards, on_host_unless_finite
+from weft.programs.recording import Changes, afterwards, note_change, on_host_unless_finite
 from weft.programs.recordings import Recordings
 from weft.tensor import Tensor
 from weft.training import arguments, inspection
 from weft.training.compile_utils import Average, CompiledLoss, CompiledMetrics, Deferred
+from weft.training.configuration import Configuration
 from weft.training.outputs import output_names
 
 Logs = dict[str, Any]
@@ -34,6 +35,7 @@ class Compiled:
         self.weighted_metrics = CompiledMetrics(weighted_metrics, weighted=True)
         self.given_metrics = [g for g in (self.metrics, self.weighted_metrics) if g.given]
         self.variables: list[Any] = []  # all variables of the model
+        self.looked = -1  # the count of changes when they were looked up
         self.regularized: list[Any] = []
         self.own_losses = False  # whether the model's class defines `losses`
         self.takes_training: bool | None = None  # whether an overridden compute_loss does
@@ -373,12 +375,13 @@ class Step:
     def _variables_to_train(self) -> list[Any]:
         """The trainable variables, looked up once: walking a deep model at each step is slow."""
         compiled = self._compiled
-        if not compiled.variables:
+        if not compiled.variables or compiled.looked != Changes.count:
             self._find_variables()
         return [v for v in compiled.variables if v._trainable]
 
     def _find_variables(self) -> None:
         compiled = self._compiled
+        compiled.looked = Changes.count
         self.__dict__.pop("_float_dtype", None)
         compiled.variables = list(self.variables) if self.trainable else []
         compiled.own_losses = inspection.own_losses(self)
@@ -389,7 +392,7 @@ class Step:
 
     def _added_losses(self) -> list[Any]:
         compiled = self._compiled
-        if not compiled.variables:
+        if not compiled.variables or compiled.looked != Changes.count:
             self._find_variables()
         if not (self._noisy or compiled.regularized or compiled.own_losses):
             return []
@@ -400,15 +403,17 @@ class ModelRecordings:
     """The recorded steps of a model, and when they are out of date."""
 
     patience = 3
+    most_new = 10
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._of: dict[str, Recordings] = {}
         self._seen = -1  # count of changes when the model was last looked at
-        self._state: tuple[Any, ...] = ()
-        self._states: dict[tuple[Any, ...], tuple[int, Any]] = {}
+        self._configuration: Any = None
+        self._known: dict[tuple[Any, ...], tuple[int, Any]] = {}  # by its key
         self._number = 0
         self._restless = 0  # steps in a row that changed the configuration
+        self._unsettled = 0  # steps in a row that found a new one
 
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         return None
@@ -424,8 +429,10 @@ class ModelRecordings:
     def run(self, name: str, step: Callable[[Any], Any], data: Any) -> Any:
         """``step(data)``, recorded under `name`."""
         model = self._model
-        if self._seen != Changes.count:
+        if self._seen != Changes.count or not self._configuration.is_current():
             self._look()
+        else:
+            self._unsettled = 0
         recordings = self._of.get(name)
         if recordings is None:
             recordings = self._of[name] = Recordings(f"{name} of model {model.name!r}")
@@ -441,6 +448,8 @@ class ModelRecordings:
             self._restless += 1
             if self._restless == self.patience:
                 recordings.complain(f"the step sets {Changes.last}", model.jit_compile is True)
+        if self._unsettled == self.most_new:
+            recordings.complain(f"each step finds {Changes.last} set anew", False)
         return results
 
     def replay_batches(self, name: str, reader: Any, rows: int, position: Any) -> None:
@@ -450,15 +459,17 @@ class ModelRecordings:
 
     def _look(self) -> None:
         """Number the configuration of all layers: what was recorded under another is not used."""
+        if self._seen == Changes.count:
+            note_change(f"something that {self._model.name!r} keeps in a list, dict or object")
         self._seen = Changes.count
-        state, objects = inspection.configuration(self._model)
-        if state not in self._states:
-            if len(self._states) >= 16:
-                self._states.clear()
+        found = self._configuration = Configuration(self._model)
+        if found.key not in self._known:
+            self._unsettled += 1
+            if len(self._known) >= 16:
+                self._known.clear()
                 self._of.clear()
-            # The objects are kept, so that no other object gets the identity of one of them.
-            self._states[state] = (len(self._states) + 1, objects)
-        self._number = self._states[state][0]
+            self._known[found.key] = (len(self._known) + 1, found)
+        self._number = self._known[found.key][0]
 
 
 def _nothing() -> None:
