@@ -423,7 +423,8 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
         approximate: Use the paper's formula with tanh instead of the error function.
 
     Returns:
-        Tensor (...) of the shape of `x` and its floating dtype.
+        Tensor (...) of the shape of `x` and its floating dtype. Largest error in float32: 6 ULP
+        from x = -1 on, 4 (1 + x^2) ULP below, where it goes to 0.
 
     Raises:
         TypeError: If `x` does not hold numbers.
