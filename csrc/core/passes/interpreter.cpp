@@ -37,6 +37,27 @@ int chain_code(const KernelSlot& slot) {
   return found == kernels.end() ? -1 : static_cast<int>(found - kernels.begin());
 }
 
+namespace {
+
+DraftLaunch chain_launch(const Group& group, const ChainParams& params,
+                         const std::vector<DraftOperand>& read,
+                         const std::vector<DraftOperand>& written) {
+  DraftLaunch launch;
+  launch.record = group.launch(0).record;
+  launch.record.slot = chain_interpreter();
+  launch.record.kernel = launch.record.slot->find(launch.record.device.type, DType::float32);
+  launch.record.inputs = params.read;
+  launch.record.outputs = params.written;
+  launch.operands = read;
+  launch.operands.insert(launch.operands.end(), written.begin(), written.end());
+  describe(group, launch);
+  const char* bytes = reinterpret_cast<const char*>(&params);
+  launch.params.assign(bytes, bytes + sizeof params);
+  return launch;
+}
+
+}  // namespace
+
 DraftLaunch interpreted(const Group& group, const Draft& draft, const std::vector<int>& uses) {
   ChainParams params{};
   params.size = num_elements(group.shape());
@@ -86,19 +107,7 @@ DraftLaunch interpreted(const Group& group, const Draft& draft, const std::vecto
   params.read = static_cast<int32_t>(read.size());
   params.written = static_cast<int32_t>(written.size());
   params.steps = static_cast<int32_t>(count);
-
-  DraftLaunch launch;
-  launch.record = group.launch(0).record;
-  launch.record.slot = chain_interpreter();
-  launch.record.kernel = launch.record.slot->find(launch.record.device.type, DType::float32);
-  launch.record.inputs = params.read;
-  launch.record.outputs = params.written;
-  launch.operands = read;
-  launch.operands.insert(launch.operands.end(), written.begin(), written.end());
-  describe(group, launch);
-  const char* bytes = reinterpret_cast<const char*>(&params);
-  launch.params.assign(bytes, bytes + sizeof params);
-  return launch;
+  return chain_launch(group, params, read, written);
 }
 
 }  // namespace weft
