@@ -139,10 +139,22 @@ def check_fits(array: Any, dtype: DType) -> None:
 def result_type(*dtypes: Any) -> DType:
     """The dtype that holds the values of all `dtypes`, by NumPy's rules.
 
+    Args:
+        dtypes: Dtypes, their names, or tensors.
+
+    Returns:
+        The dtype.
+
+    Raises:
+        ValueError: If none is given.
+        TypeError: If one is unknown.
+
     Example:
         >>> import weft
         >>> weft.result_type("int32", "float32"), weft.result_type("int8", "uint8")
         (weft.float64, weft.int16)
+
+    Follows numpy.result_type.
     """
     if not dtypes:
         raise ValueError("result_type needs at least one dtype")

@@ -14,6 +14,7 @@ from typing import Any
 
 from weft import _C
 from weft.autograd.recording import Node, enable_grad
+from weft.errors import shown
 from weft.tensor import Tensor, as_tensor
 
 # What a gradient arrives at: an output of a node, named by the edge to it, or a leaf, named by its
@@ -114,6 +115,9 @@ def backward(
         retain_graph: Keep the graph, so that `backward` can run again.
         create_graph: Record the gradients' own operations, for second derivatives.
 
+    Returns:
+        None.
+
     Raises:
         RuntimeError: If `output` has no history, is not a single number and no gradient is given,
             or its graph was freed.
@@ -124,6 +128,8 @@ def backward(
         >>> weft.autograd.backward((x * x).sum())
         >>> x.grad.tolist()
         [2.0, 4.0]
+
+    Follows torch.autograd.backward.
     """
     seed = _seed(output, gradient, "backward")
     _C.add_gradients(output, seed, retain_graph or create_graph, create_graph)
@@ -153,6 +159,7 @@ def grad(
 
     Raises:
         RuntimeError: If an input is not used and `allow_unused` is False.
+        ValueError: If there are not as many `grad_outputs` as `outputs`.
 
     Example:
         >>> import weft
@@ -160,6 +167,8 @@ def grad(
         >>> (dx,) = weft.grad([x * x * x], [x], create_graph=True)
         >>> float(dx), float(weft.grad(dx, x))
         (27.0, 18.0)
+
+    Follows torch.autograd.grad.
     """
     one_input = isinstance(inputs, Tensor)
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
@@ -203,11 +212,23 @@ def grad(
 def value_and_grad(function: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]]:
     """A function that returns ``(value, gradient)`` of a scalar `function` of its first argument.
 
+    Args:
+        function: A function of a tensor, and of further arguments, that gives one number.
+
+    Returns:
+        A function of the same arguments.
+
+    Raises:
+        RuntimeError: When called, if the value is not a single number.
+        TypeError: When called, if it is no tensor.
+
     Example:
         >>> import weft
         >>> value, slope = weft.value_and_grad(lambda x: x * x)(3.0)
         >>> float(value), float(slope)
         (9.0, 6.0)
+
+    Follows jax.value_and_grad.
     """
 
     @functools.wraps(function)
@@ -216,6 +237,8 @@ def value_and_grad(function: Callable[..., Tensor]) -> Callable[..., tuple[Tenso
         leaf.requires_grad = True
         with enable_grad():
             value = function(leaf, *args, **kwargs)
+        if not isinstance(value, Tensor):
+            raise TypeError(f"value_and_grad: the function gave {shown(value)}, no tensor")
         return value.detach(), grad(value, leaf)
 
     return wrapped

@@ -46,6 +46,8 @@ def gradcheck(
         >>> import numpy as np, weft
         >>> weft.autograd.gradcheck(weft.sin, [np.array([0.3, 1.2])])
         True
+
+    Follows torch.autograd.gradcheck.
     """
     leaves = [_leaf(x) for x in inputs]
     checked = [i for i, x in enumerate(leaves) if x.requires_grad]
@@ -76,12 +78,23 @@ def gradcheck(
 def gradgradcheck(function: Callable[..., Any], inputs: Sequence[Any], **tolerances: float) -> bool:
     """Check second derivatives: `gradcheck` of the gradients of `function`.
 
-    Args and errors are those of `gradcheck`.
+    Args:
+        function: As for `gradcheck`.
+        inputs: As for `gradcheck`.
+        tolerances: `step`, `rtol` and `atol` of `gradcheck`.
+
+    Returns:
+        True.
+
+    Raises:
+        ValueError: As `gradcheck`.
 
     Example:
         >>> import numpy as np, weft
         >>> weft.autograd.gradgradcheck(weft.exp, [np.array([0.3, 1.2])])
         True
+
+    Follows torch.autograd.gradgradcheck.
     """
     count = len(inputs)
     leaves = [_leaf(x) for x in inputs]

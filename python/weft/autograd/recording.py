@@ -48,6 +48,8 @@ class no_grad(_RecordingMode):
         ...     y = x * 2
         >>> y.requires_grad
         False
+
+    Follows torch.no_grad.
     """
 
     recording = False
@@ -63,6 +65,8 @@ class enable_grad(_RecordingMode):
         ...     y = x * 2
         >>> y.requires_grad
         True
+
+    Follows torch.enable_grad.
     """
 
     recording = True
@@ -71,11 +75,16 @@ class enable_grad(_RecordingMode):
 def is_grad_enabled() -> bool:
     """Whether operations of the calling thread are recorded for gradients.
 
+    Returns:
+        True or False.
+
     Example:
         >>> import weft
         >>> with weft.no_grad():
         ...     weft.is_grad_enabled()
         False
+
+    Follows torch.is_grad_enabled.
     """
     return _C.is_grad_enabled()
 
@@ -127,6 +136,10 @@ class Function(_C.FunctionBase):
     ``apply(*args)`` computes, and records a node when a gradient will be needed. ``of(*operands)``
     first makes tensors of what is neither a tensor nor a number beside one.
 
+    Raises:
+        NotImplementedError: When applied, if the class defines no `forward`; in the backward pass,
+            if it defines no `backward`.
+
     Example:
         >>> import weft
         >>> class Double(weft.autograd.Function):
@@ -140,6 +153,8 @@ class Function(_C.FunctionBase):
         >>> Double.apply(x).sum().backward()
         >>> x.grad.tolist()
         [2.0]
+
+    Follows torch.autograd.Function.
     """
 
     name: ClassVar[str] = "function"

@@ -28,6 +28,9 @@ class GradientTape:
     Args:
         persistent: Allow several calls of `gradient`.
 
+    Raises:
+        RuntimeError: If `gradient` is called a second time on a tape that is not persistent.
+
     Example:
         >>> import weft
         >>> x = weft.Variable(3.0)

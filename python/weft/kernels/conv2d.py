@@ -88,9 +88,14 @@ def set_conv_precision(precision: str) -> None:
 def conv_precision() -> str:
     """What `set_conv_precision` was told last.
 
+    Returns:
+        ``"default"`` or ``"highest"``.
+
     Example:
         >>> import weft
         >>> weft.conv_precision()
         'default'
+
+    Follows torch.get_float32_matmul_precision, for convolutions of the CPU.
     """
     return str(_C.conv_precision())

@@ -73,6 +73,9 @@ def set_matmul_precision(precision: str) -> None:
     Args:
         precision: ``"float32"``, ``"tf32"`` or ``"bfloat16"``.
 
+    Returns:
+        None.
+
     Raises:
         ValueError: If the precision is unknown.
 
@@ -81,6 +84,8 @@ def set_matmul_precision(precision: str) -> None:
         >>> weft.set_matmul_precision("float32")
         >>> weft.matmul_precision()
         'float32'
+
+    Follows torch.set_float32_matmul_precision, with other names.
     """
     _C.set_matmul_precision(precision)
     if precision != "float32" and _C.device_count("cuda") == 0:
@@ -96,9 +101,14 @@ def set_matmul_precision(precision: str) -> None:
 def matmul_precision() -> str:
     """What `set_matmul_precision` was told last.
 
+    Returns:
+        ``"float32"``, ``"tf32"`` or ``"bfloat16"``.
+
     Example:
         >>> import weft
         >>> weft.matmul_precision()
         'float32'
+
+    Follows torch.get_float32_matmul_precision, with other names.
     """
     return str(_C.matmul_precision())

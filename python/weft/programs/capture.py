@@ -79,6 +79,10 @@ def capture(
     Returns:
         A `Captured` function; its attribute `programs` has the recordings, which can be printed.
 
+    Raises:
+        ValueError: If there is no pass of a name.
+        RuntimeError: With `required`, when a call cannot be recorded.
+
     Example:
         >>> import weft
         >>> w = weft.Variable([1.0, 2.0])
@@ -92,6 +96,8 @@ def capture(
         [3.0, 2.8, 2.6, 2.4, 2.2]
         >>> len(step.programs)
         1
+
+    Follows torch.compile and tf.function, which it does the work of without a compiler.
     """
     if function is None:
         return functools.partial(capture, required=required, passes=passes)
