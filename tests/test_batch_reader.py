@@ -213,6 +213,32 @@ def test_fit_is_interrupted_between_steps_without_python():
     assert run.stdout == "interrupted, and usable\n", run.stderr
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux")
+def test_a_thread_that_has_one_core_copies_rows_itself():
+    def threads_while_training():
+        counts = []
+        x = np.zeros((3200, 400), "float32")
+        model = weft.Sequential([weft.Input((400,)), weft.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        count = weft.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: counts.append(len(os.listdir("/proc/self/task")))
+        )
+        model.fit(x, x[:, :1], verbose=0, callbacks=[count])
+        return max(counts)
+
+    allowed, before = os.sched_getaffinity(0), weft.num_threads()
+    if len(allowed) == 1:
+        pytest.skip("needs two cores")
+    weft.set_num_threads(1)
+    try:
+        with_reader = threads_while_training()
+        os.sched_setaffinity(0, {min(allowed)})
+        assert threads_while_training() == with_reader - 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+        weft.set_num_threads(before)
+
+
 def test_wrong_arguments():
     x = np.zeros((4, 2), "float32")
     with pytest.raises(IndexError, match="outside the 4 rows"):

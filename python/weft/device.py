@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from types import TracebackType
 
@@ -91,6 +92,19 @@ def is_gpu(name: str) -> bool:
         (True, False)
     """
     return name.partition(":")[0] in GPUS
+
+
+def usable_cores() -> int:
+    """On how many cores the calling thread, and one that it starts now, may run.
+
+    Example:
+        >>> from weft.device import usable_cores
+        >>> usable_cores() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def current_device() -> str:

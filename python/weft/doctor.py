@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import weft
 from weft import _C
-from weft.device import available_devices, full_name, is_gpu
+from weft.device import available_devices, full_name, is_gpu, usable_cores
 
 DRIVER_FILE = pathlib.Path("/proc/driver/nvidia/version")
 DRIVER_NEEDED = 580  # the oldest driver for CUDA 13
@@ -65,7 +65,7 @@ def _cpu() -> Iterator[Finding]:
     yield Finding("cpu", "processor", processor())
     advice = "" if used == best else f"kernels for {best} are there: unset WEFT_ISA"
     yield Finding("cpu", "kernels", f"{used} (best here: {best})", advice)
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    allowed = usable_cores()
     threads = weft.num_threads()
     advice = "weft.set_num_threads(n) changes it" if threads != allowed else ""
     yield Finding("cpu", "threads", f"{threads} of {allowed} cores", advice)

@@ -64,6 +64,7 @@ struct Tile {
   int64_t ldc = 0;
   int last_columns = kLanes<T>;  // columns of the last vector: 1..lanes
   bool accumulate = false;       // add what C holds
+  bool fetches_c = false;        // C lies beyond L2: ask for it before the first step
   bool relu = false;             // NaN stays NaN
   const T* bias = nullptr;       // one value per column
   ActivateTile<T> activate = nullptr;

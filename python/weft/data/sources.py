@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
@@ -25,7 +24,7 @@ from weft.data.arrays import (
     row_counts,
 )
 from weft.data.dataset import PyDataset
-from weft.device import current_device, gpu_in_use, is_gpu, working_on
+from weft.device import current_device, gpu_in_use, is_gpu, usable_cores, working_on
 from weft.errors import shown
 from weft.placement import place
 from weft.tensor import Tensor
@@ -196,7 +195,7 @@ class ArraySource(Source):
         """
         row = sum(leaf[:1].nbytes for leaf in self._leaves)
         large = row * self.batch_size >= 32 * 1024
-        return large and _HAS_CORES and self.rows >= 8 * self.batch_size
+        return large and usable_cores() > 1 and self.rows >= 8 * self.batch_size
 
     def _rebuild(self, leaves: list[Tensor]) -> Batch:
         if self._flat:
@@ -365,9 +364,6 @@ def _rows_of(leaf: Any, rows: Array) -> Tensor:
 
         return ops.take(leaf, rows, axis=0)
     return wrap(leaf.take(rows, axis=0))
-
-
-_HAS_CORES = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
 
 
 def _rows_are_dense(array: Array) -> bool:

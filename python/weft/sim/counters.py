@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from weft import _C
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Counts(list[Line]):
 
     def table(self) -> Table:
         """A table for ``rich``."""
+        from rich.table import Table
+
         table = Table(title="accesses per source line")
         for name in ("kernel", "line", "access"):
             table.add_column(name, overflow="fold")
@@ -85,6 +88,8 @@ class Counts(list[Line]):
         return table
 
     def __str__(self) -> str:
+        from rich.console import Console
+
         console = Console(width=140)
         with console.capture() as captured:
             console.print(self.table())

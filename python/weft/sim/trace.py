@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import html
 import os
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from weft import _C
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Index = tuple[int, int, int]
 
@@ -123,6 +122,8 @@ class Trace:
 
     def tables(self) -> list[Table]:
         """One table for ``rich`` per launch."""
+        from rich.table import Table
+
         tables = []
         for number in range(len(self.launches)):
             table = Table(title=self._title(number), title_justify="left")
@@ -137,6 +138,8 @@ class Trace:
     def __str__(self) -> str:
         if not self.launches:
             return "no kernel was launched on sim"
+        from rich.console import Console
+
         console = Console(width=120)
         with console.capture() as captured:
             for table in self.tables():
@@ -145,6 +148,8 @@ class Trace:
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
         """Writes one page that needs nothing else."""
+        import html
+
         parts = [_PAGE if self.launches else _PAGE + "<p>No kernel was launched on sim.</p>"]
         for number in range(len(self.launches)):
             parts.append(f"<h2>{html.escape(self._title(number))}</h2>")
