@@ -1,5 +1,6 @@
 """What changes between replays is seen by them, and what they give is not changed by later ones."""
 
+import collections
 import random
 import re
 import warnings
@@ -364,3 +365,49 @@ def test_the_host_may_throw_dice():
 
     recorded(step, ones(1))
     assert len(set(thrown)) == 4
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def test_results_keep_their_type():
+    Pair = collections.namedtuple("Pair", "total parts")
+    x = weft.ones((2, 3))
+    w = weft.Variable(np.ones(3, "float32"))
+
+    @weft.capture
+    def step(x):
+        y = x * w
+        return collections.OrderedDict(pair=Pair(y.sum(), [y, (y + 1.0,)]), number=3)
+
+    for turn in range(4):
+        w.assign(np.full(3, turn, "float32"))
+        found = step(x)
+        assert type(found) is collections.OrderedDict and list(found) == ["pair", "number"]
+        assert type(found["pair"]) is Pair and float(found["pair"].total) == 6 * turn
+        assert found["pair"].parts[1][0].tolist() == [[turn + 1.0] * 3] * 2
+    assert len(step.programs) == 1
+
+
+def test_an_object_as_result_is_named():
+    class Result:
+        def __init__(self, loss):
+            self.loss = loss
+
+    step = weft.capture(lambda x: Result(x * 2.0))
+    with pytest.warns(weft.CaptureWarning, match="returns an object of Result.*return tensors"):
+        found = [float(step(weft.tensor(float(i))).loss) for i in range(4)]
+    assert found == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_a_model_without_trainable_weights_says_so_and_measures():
+    x, y = np.ones((8, 2), "float32"), np.zeros((8, 1), "float32")
+    model = weft.Sequential([weft.Input((2,)), weft.layers.Dense(1)])
+    model.trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="no weight of the model is trainable"):
+        losses = [float(model.train_on_batch(x, y)) for _ in range(4)]
+    assert losses == [pytest.approx(float(model.evaluate(x, y, verbose=0)))] * 4
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from weft import _C
 from weft.programs import profile as profiles
 from weft.programs.recording import Recording, copies
-from weft.programs.results import are_plain, fresh, same
+from weft.programs.results import are_plain, difference, fresh
 from weft.saving.files import atomic_write
 
 NOT_REPLAYED = object()
@@ -134,7 +134,7 @@ class Program:
             return found
         if [id(leaf) for leaf, _ in self._gradients] != [id(leaf) for leaf, _ in other._gradients]:
             return "gradients arrive at other leaves"
-        return "" if same(self._results, other._results) else "returns other Python values"
+        return difference(self._results, other._results)
 
     @property
     def launches(self) -> list[tuple[str, str, list[Any], list[Any], int, int]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -59,61 +61,68 @@ def flatten_arguments(arguments: Any, leaves: Leaves) -> Any:
     return flatten(arguments, leaves)
 
 
+def _with_each(function: Callable[[Any], Any], value: Any) -> Any:
+    """A structure of the same type with `function` applied to its parts; anything else as it is."""
+    if type(value) is dict:
+        return {k: function(v) for k, v in value.items()}
+    if isinstance(value, dict):
+        made = copy.copy(value)
+        for k, v in value.items():
+            made[k] = function(v)
+        return made
+    if isinstance(value, (list, tuple)):
+        items = [function(v) for v in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
 def replace(value: Any, leaves: Iterator[Any]) -> Any:
     """The same structure with other tensors."""
     if isinstance(value, Variable):
         return value
     if isinstance(value, (Tensor, np.ndarray)):
         return next(leaves)
-    if isinstance(value, dict):
-        return {k: replace(v, leaves) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        items = [replace(v, leaves) for v in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
+    return _with_each(lambda part: replace(part, leaves), value)
 
 
 def mark(value: Any, recorder: Any) -> Any:
     """Results as a program keeps them."""
     if isinstance(value, Tensor) and not isinstance(value, Later):
         return Made(value._data) if recorder.is_new(value._data) else value
-    if isinstance(value, dict):
-        return {k: mark(v, recorder) for k, v in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(mark(v, recorder) for v in value)
-    return value
+    return _with_each(lambda part: mark(part, recorder), value)
 
 
 def fresh(value: Any) -> Any:
     """Results as the caller gets them: with memory of their own."""
-    kind = type(value)
-    if kind is Made:
+    if type(value) is Made:
         return Tensor(_C.copy(value.data))
-    if kind is dict:
-        return {k: fresh(v) for k, v in value.items()}
-    if kind is list or kind is tuple:
-        return kind(fresh(v) for v in value)
-    return value
+    return _with_each(fresh, value)
 
 
 def are_plain(results: Any) -> bool:
     """Whether results, such as logs that are read later, need only a dict of their own."""
     return type(results) is dict and not any(
-        type(value) in (Made, dict, list, tuple) for value in results.values()
+        isinstance(value, (Made, dict, list, tuple)) for value in results.values()
     )
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two marked results agree in what Python computed."""
-    if isinstance(a, (Made, ReadLater)) or isinstance(b, (Made, ReadLater)):
-        return type(a) is type(b)
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a is b or (not isinstance(a, Tensor) and bool(a == b))
+def difference(a: Any, b: Any) -> str:
+    """In what two marked results differ that Python computed; empty if in nothing."""
+    if isinstance(a, (Made, ReadLater)) and type(a) is type(b):
+        return ""
+    pairs: Any = ()
+    if type(a) is type(b) and isinstance(a, dict) and a.keys() == b.keys():
+        pairs = ((a[k], b[k]) for k in a)
+    elif type(a) is type(b) and isinstance(a, (list, tuple)) and len(a) == len(b):
+        pairs = zip(a, b, strict=True)
+    elif a is not b and (type(a) is not type(b) or isinstance(a, Tensor) or a != b):
+        if type(a) is type(b) and type(a).__eq__ is object.__eq__ and not isinstance(a, Tensor):
+            return (
+                f"returns an object of {type(a).__name__}, which a replay cannot make; return "
+                "tensors and numbers, or dicts, lists and tuples of them"
+            )
+        return "returns other Python values"
+    return next(filter(None, itertools.starmap(difference, pairs)), "")
 
 
 def cut(value: Any) -> Any:
@@ -122,8 +131,4 @@ def cut(value: Any) -> Any:
         value = Tensor(value._data)
         value._severed = ("capture", "gradients end there; call backward inside the function")
         return value
-    if isinstance(value, dict):
-        return {k: cut(v) for k, v in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(cut(v) for v in value)
-    return value
+    return _with_each(cut, value)

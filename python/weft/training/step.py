@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -213,8 +214,15 @@ class Step:
         loss = self._loss_of_batch(x, y, y_pred, sample_weight, training=True)
         self._count_loss(loss, x, data)
         variables = self._variables_to_train()
-        scaled = self.optimizer.scale_loss(loss) if self.auto_scale_loss else loss
-        self.optimizer.apply(grad(scaled, variables, allow_unused=True), variables)
+        if variables:
+            scaled = self.optimizer.scale_loss(loss) if self.auto_scale_loss else loss
+            self.optimizer.apply(grad(scaled, variables, allow_unused=True), variables)
+        else:
+            warnings.warn(
+                f"{self.name}: nothing is trained, for no weight of the model is trainable (see "
+                "`trainable` of the model and its layers)",
+                stacklevel=2,
+            )
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> Logs:
