@@ -68,6 +68,79 @@ class RandomStep:
         return [whole[i] for i in picked], small[-1]
 
 
+# What is multiplied: each takes another way through the kernels of products and convolutions.
+MATRICES = [
+    ((67, 97), (97, 97)), ((5, 40, 64), (64, 48)), ((90, 300), (300, 600)), ((60, 30), (30, 1100)),
+    ((3, 300), (300, 700)), ((4, 30, 50), (4, 50, 40)), ((400, 40), (40, 3)), ((1, 60), (60, 5000)),
+    ((60,), (60, 300)), ((300, 60), (60,)), ((6, 6), (6, 1)),
+]  # fmt: skip
+IMAGES = [
+    ((2, 12, 13, 16), (3, 3, 16, 32), {"padding": "same"}),  # Winograd's
+    ((1, 30, 6, 16), (3, 3, 16, 17), {}),
+    ((3, 9, 11, 5), (3, 3, 5, 20), {"strides": 2}),
+    ((2, 9, 8, 12), (1, 1, 12, 33), {}),
+    ((20, 5, 6, 8), (3, 3, 8, 40), {"padding": "same"}),
+    ((2, 9, 8, 8), (3, 3, 4, 12), {"groups": 2}),
+    ((2, 9, 8, 8), (3, 3, 1, 8), {"groups": 8}),
+    ((2, 12, 12, 3), (3, 3, 3, 40), {"dilation_rate": 2}),
+    ((3, 12, 12, 3), (5, 5, 3, 6), {"padding": "same"}),  # two pixels as one
+]
+STEPS = [
+    lambda y, a: y + a["row"],
+    lambda y, a: a["row"] + y,
+    lambda y, a: ops.relu(y),
+    lambda y, a: ops.gelu(y),
+    lambda y, a: ops.gelu(y, approximate=True),
+    lambda y, a: y * 0.125,
+    lambda y, a: a["same"] + y,
+    lambda y, a: y - a["same"],
+    lambda y, a: y * a["column"],
+    lambda y, a: y + y,
+    lambda y, a: y.astype("float16"),
+    lambda y, a: y.astype("bfloat16").astype("float32"),
+]
+
+
+class RandomProduct:
+    """A product or a convolution, random elementwise work behind it, perhaps a gradient."""
+
+    def __init__(self, seed):
+        rng = self.rng = np.random.default_rng(seed)
+        every = [(x, w, None) for x, w in MATRICES] + IMAGES
+        x_shape, w_shape, self.conv = every[seed % len(every)]
+        self.x = weft.Variable(rng.standard_normal(x_shape, dtype="float32"))
+        self.w = weft.Variable(rng.standard_normal(w_shape, dtype="float32") / 8)
+        shape = self.product().shape
+        last = {"row": shape[-1:], "same": shape, "column": (*shape[:-1], 1)}
+        self.others = {
+            name: weft.Variable(rng.standard_normal(s, dtype="float32")) for name, s in last.items()
+        }
+        self.steps = [STEPS[i] for i in rng.integers(0, len(STEPS), rng.integers(1, 6))]
+        if seed % 3 == 0:
+            self.steps[:0] = [STEPS[0], STEPS[2]][: 1 + seed % 2]  # what an epilogue takes
+        self.assigns, self.keeps, self.has_gradient = rng.random(3) < (0.2, 0.3, 0.5)
+
+    def product(self):
+        if self.conv is None:
+            return self.x @ self.w
+        return ops.conv2d(self.x, self.w, **self.conv)
+
+    def __call__(self):
+        values = [self.product()]
+        for step in self.steps:
+            values.append(step(values[-1], self.others))
+        found = [values[-1]] + ([values[len(values) // 2]] if self.keeps else [])
+        if self.has_gradient:
+            leaves = [self.x, self.w, *self.others.values()]
+            gradients = weft.grad(
+                [(values[-1].astype("float32") ** 2).sum()], leaves, allow_unused=True
+            )
+            found += [g for g in gradients if g is not None]
+        if self.assigns:
+            self.others["same"].assign(values[-1].astype("float32") * 0.5)
+        return found
+
+
 def results_of(step, arguments, **options):
     captured = weft.capture(step, required=True, **options)
     found = []
@@ -90,6 +163,107 @@ def test_random_steps_give_the_same_bits(seed, everywhere):
     assert_same(plain, rewritten)
     assert not before.passes
     assert len(after.launches) <= len(before.launches)
+
+
+def replayed_products(seed, passes):
+    step = RandomProduct(seed)
+    captured = weft.capture(step, required=True, passes=passes)
+    found = []
+    for turn in range(5):
+        step.x.assign(step.x + 0.25 * turn)
+        found += [v.numpy() for v in captured()] + [step.others["same"].numpy().copy()]
+    return found, captured.programs[0]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_follows_a_product_gives_the_same_bits(seed, everywhere):
+    if everywhere != "cpu" and seed >= 20:
+        pytest.skip("a few are enough on a simulated device")
+    plain, before = replayed_products(seed, [])
+    folded, after = replayed_products(seed, None)
+    assert_same(plain, folded)
+    assert len(after.launches) <= len(before.launches)
+
+
+@pytest.mark.parametrize("seed", range(60, 100))
+def test_what_follows_a_product_for_each_instruction_set(seed, isa):
+    plain, _ = replayed_products(seed, [])
+    weft.set_num_threads(2)
+    try:
+        folded, _ = replayed_products(seed, None)
+    finally:
+        weft.set_num_threads(1)
+    assert_same(plain, folded)
+
+
+def names_after(step, *arguments, **options):
+    captured = weft.capture(step, required=True, **options)
+    for _ in range(4):
+        found = captured(*arguments)
+    return found, [name for name, *_ in captured.programs[0].launches], captured.programs[0]
+
+
+def test_a_bias_and_a_relu_are_the_epilogue_of_a_product(everywhere):
+    rng = np.random.default_rng(0)
+    x, w, image, kernel, row = (
+        weft.tensor(rng.standard_normal(shape, dtype="float32"))
+        for shape in ((2, 5, 9), (9, 7), (2, 6, 6, 4), (3, 3, 4, 7), (7,))
+    )
+
+    def step():
+        pixels = ops.relu(ops.conv(image, kernel) + row)
+        return pixels.sum(), ops.relu(row + x @ w), x @ w + x @ w
+
+    found, names, program = names_after(step)
+    assert names.count("matmul + add + relu") == 1
+    assert names.count("conv2d_forward + add + relu") == 1
+    assert "pass epilogues: " in str(program)
+    assert "conv2d_forward + add + relu" in program.passes[1].come
+    for a, b in zip(found, step(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_an_epilogue_leaves_alone_what_others_need():
+    rng = np.random.default_rng(0)
+    square = rng.standard_normal((16, 16), dtype="float32")
+    w, row = weft.Variable(square), weft.tensor(square[0])
+
+    def step():
+        kept = w @ w
+        y = kept + row  # somebody looks at what was before
+        w.assign(w @ w + row)  # copied: a product must not write what it reads
+        half = (w @ w).astype("float16") + row.astype("float16")  # rounded in between
+        return kept, y, half
+
+    found = []
+    for passes in ([], None):
+        w.assign(square / 4)
+        values, names, _ = names_after(step, passes=passes)
+        found.append([v.numpy() for v in values] + [w.numpy().copy()])
+        assert names.count("matmul + add") == len(found) - 1
+    assert_same(*found)
+
+
+def test_residuals_activations_and_casts_are_tails_of_a_product():
+    rng = np.random.default_rng(0)
+    x, w, residual = (
+        weft.tensor(rng.standard_normal(shape, dtype="float32"))
+        for shape in ((4, 300, 64), (64, 256), (4, 300, 256))
+    )
+    row = weft.tensor(rng.standard_normal(256, dtype="float32"))
+    step = weft.capture(lambda: residual + ops.gelu(x @ w + row) * 0.5)
+    half = weft.capture(lambda: ops.tanh((x @ w).astype("bfloat16")))
+    for captured, name, itemsize in (
+        (step, "matmul + add + gelu + multiply + add", 4),
+        (half, "matmul + cast + tanh", 2),
+    ):
+        for _ in range(4):
+            y = captured()
+        np.testing.assert_array_equal(y.numpy(), captured.__wrapped__().numpy())
+        (program,) = captured.programs
+        assert [launch[0] for launch in program.launches] == [name]
+        # A result of another size cannot lie where the product was.
+        assert program.bytes_planned < y.size * (4 if itemsize == 2 else 1) + 4096
 
 
 def test_a_chain_is_one_launch_and_needs_no_memory_for_what_is_in_between():

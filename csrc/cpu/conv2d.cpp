@@ -71,8 +71,10 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
   const T *x = operands[0].as<T>(), *w = operands[1].as<T>();
   const T* bias = operands[2].present ? operands[2].as<T>() : nullptr;
   T* y = operands[3].as<T>();
+  const TailOfKernel tail;
   Correlation<T> c{group_of(x, p.N, p.H, p.W, p.C, 1, 0), forward_windows(p), w, bias, p.relu,
                    group_of(y, p.N, p.P, p.Q, p.K, 1, 0)};
+  if (tail) c.tail = &tail;
   if (is_depthwise(p)) return correlate_depthwise(c);
   if (const int64_t m = pixels_together(c.windows, c.y); p.groups == 1 && m > 1)
     return correlate(Together<T>(c, w, p.K, m).correlation());
@@ -88,6 +90,7 @@ void conv2d_forward(const Conv2dParams& p, const Operand* operands) {
     c.weights = weights.get();
     c.bias = bias == nullptr ? nullptr : bias + g * outputs;
     c.winograd = p.winograd;
+    c.first_channel = g * outputs;
     correlate_packed(c);
   }
 }
@@ -191,6 +194,7 @@ void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
   T* dx = operands[2].as<T>();
   const bool depthwise = is_depthwise(p);
   const int64_t groups = depthwise ? 1 : p.groups;
+  const TailOfKernel tail(p.stride_h == 1 && p.stride_w == 1);  // else phases lie between others
   for (int64_t a = 0; a < p.stride_h; a++)
     for (int64_t b = 0; b < p.stride_w; b++) {
       const Phase h = phase_of(a, p.stride_h, p.dilation_h, p.pad_top, p.R, p.H);
@@ -198,6 +202,8 @@ void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
       for (int64_t g = 0; g < groups; g++) {
         Correlation<T> c = phase_correlation(p, h, w, group_of(dy, p.N, p.P, p.Q, p.K, groups, g),
                                              group_of(dx, p.N, p.H, p.W, p.C, groups, g));
+        if (tail) c.tail = &tail;
+        c.first_channel = g * p.group_inputs();
         if (depthwise)
           input_phase_depthwise(p, h, w, weights, c);
         else

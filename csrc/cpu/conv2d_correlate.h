@@ -2,6 +2,7 @@
 // (there x is dy and the weights are turned around).
 #pragma once
 
+#include "core/tail.h"
 #include "cpu/conv2d_band.h"
 
 namespace weft::cpu::WEFT_ISA::conv {
@@ -17,6 +18,20 @@ struct Correlation {
   bool relu;
   Images<T> y;
   bool winograd = false;  // may be computed by conv2d_winograd.h
+  // Set where y is a result, or from first_channel on a group of it, with work behind its parts.
+  const TailOfKernel* tail = nullptr;
+  int64_t first_channel = 0;
+  int64_t together = 1;  // pixels of the result that y has as one (conv2d_narrow.h)
+
+  // The tail of `count` pixels, in the order in which they lie in y, which are finished.
+  void run_tail(int64_t first_pixel, int64_t count) const {
+    if (tail != nullptr)
+      (*tail)(first_pixel* together, (first_pixel + count) * together, first_channel,
+              first_channel + y.C / together);
+  }
+  int64_t pixel(int64_t n, int64_t p, int64_t q) const {
+    return (n * windows.P + p) * windows.Q + q;
+  }
 };
 
 // How the work is cut: by sizes alone.
@@ -170,6 +185,8 @@ inline void correlate_unit(const Correlation<T>& c, const CorrelationPlan& plan,
       }
     }
   }
+  // Several images are whole ones.
+  c.run_tail(c.pixel(first_image, first_p, 0), images * rows * w.Q);
 }
 
 // Small images in large batches: a tile is the same window in several images. Its part inside the
@@ -226,6 +243,8 @@ inline void correlate_batch_unit(const Correlation<T>& c, const BatchPlan& plan,
                         c.y.at(first_image, p, q), c.y.image, count, rows, columns},
                        panel, panel + 1);
       }
+  for (int64_t n = first_image; n < first_image + count; n++)
+    c.run_tail(c.pixel(n, first_p, 0), (end_p - first_p) * w.Q);
 }
 
 template <class T>

@@ -164,6 +164,7 @@ inline void correlate_depthwise(const Correlation<T>& c) {
           for (int64_t q = 0; q < w.Q; q++) depthwise_window(c, n, p, q);
       }
     }
+    c.run_tail(begin * w.Q, (end - begin) * w.Q);
   });
 }
 

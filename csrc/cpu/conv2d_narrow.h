@@ -58,6 +58,7 @@ class Together {
     }
     c_.windows = joined(c.windows, m);
     c_.y = joined(c.y, m);
+    c_.together = m;
   }
   const Correlation<T>& correlation() const { return c_; }
 

@@ -215,6 +215,24 @@ inline Pixels pixels_under(const Problem& c, const Tile& tile, float* patch) {
   return {patch, kPatchSide * c.x.C, c.x.C};
 }
 
+// The tails of tiles [first, first + count): the rows of an image that they cover, or parts of
+// these.
+inline void run_tails(const Correlation<float>& c, const WinogradPlan& plan, int64_t first,
+                      int64_t count) {
+  const Windows& w = c.windows;
+  for (const int64_t end = first + count; first < end;) {
+    const Tile tile = tile_at(plan, first);
+    const int64_t across = at_most(plan.across - tile.q / kTileSide, end - first);
+    const int64_t rows = at_most(kTileSide, w.P - tile.p);
+    const int64_t columns = at_most(across * kTileSide, w.Q - tile.q);
+    if (columns == w.Q)
+      c.run_tail(c.pixel(tile.n, tile.p, 0), rows * columns);
+    else
+      for (int64_t r = 0; r < rows; r++) c.run_tail(c.pixel(tile.n, tile.p + r, tile.q), columns);
+    first += across;
+  }
+}
+
 // Tiles [first, first + count).
 inline void correlate_block(const Correlation<float>& c, const WinogradPlan& plan,
                             const float* weights, int64_t first, int64_t count) {
@@ -245,6 +263,7 @@ inline void correlate_block(const Correlation<float>& c, const WinogradPlan& pla
     }
   for (int64_t t = 0; t < count; t++)
     store_tile(c, tile_at(plan, first + t), sums.get() + t * outputs, out_plane);
+  if (c.tail != nullptr) run_tails(c, plan, first, count);
 }
 
 }  // namespace winograd

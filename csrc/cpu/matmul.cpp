@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "core/parallel.h"
+#include "core/tail.h"
 #include "cpu/gemm/driver.h"
 #include "cpu/isa.h"
 
@@ -63,7 +64,8 @@ void matmul(const MatmulParams& params, const Operand* operands) {
   const int xd = x.shape.size(), yd = y.shape.size(), od = out.shape.size();
   const int64_t m = x.shape[xd - 2], k = x.shape[xd - 1], n = y.shape[yd - 1];
   const Batch batch(x, y, out);
-  for_each_product(batch, 2 * m * n * k, [&](const int64_t* at) {
+  const int64_t start[3] = {};
+  const auto product = [&](const int64_t* at) {
     gemm::Gemm<T> g;
     g.m = m;
     g.n = n;
@@ -79,6 +81,16 @@ void matmul(const MatmulParams& params, const Operand* operands) {
     g.bias = bias.present ? bias.as<T>() : nullptr;
     g.accumulate = params.accumulate;
     g.relu = params.activation == Activation::relu;
+    return g;
+  };
+  // All of a batch are of one kind.
+  const TailOfKernel tail(next_tail != nullptr && gemm::calls_tail(product(start)));
+  for_each_product(batch, 2 * m * n * k, [&](const int64_t* at) {
+    gemm::Gemm<T> g = product(at);
+    if (tail) {
+      g.tail = &tail;
+      g.first_row = at[2] / n;
+    }
     gemm::gemm(g);
   });
 }

@@ -2,7 +2,12 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/epilogue.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
+#include "ops/elementwise.h"
+#include "ops/functors_activation.h"
+#include "ops/functors_arithmetic.h"
 #include "ops/kernel_dtype.h"
 #include "ops/window2d.h"
 
@@ -15,6 +20,31 @@ constinit Kernel<Conv2dParams> conv2d_backward_weight("conv2d_backward_weight");
 }  // namespace kernels
 
 namespace {
+
+// The kernels of halves round once where two launches round twice.
+bool finishes(const Conv2dParams& p, DType dtype) {
+  return (dtype == DType::float32 || dtype == DType::float64) && !p.relu;
+}
+
+const Fuses conv2d_fuses(Fusion::calls_tail,
+                         {&kernels::conv2d_forward, &kernels::conv2d_backward_input});
+const HasEpilogue conv2d_epilogue(kernels::conv2d_forward,
+                                  {2,
+                                   [](const void* params, DType dtype) {
+                                     const auto& p = *static_cast<const Conv2dParams*>(params);
+                                     const bool depthwise =
+                                         p.groups == p.C &&
+                                         p.groups == p.K;  // begins with the bias
+                                     return finishes(p, dtype) && !depthwise;
+                                   },
+                                   [](void* params, DType dtype) {
+                                     auto& p = *static_cast<Conv2dParams*>(params);
+                                     if (!finishes(p, dtype)) return false;
+                                     p.relu = true;
+                                     return true;
+                                   },
+                                   &kernels::elementwise<functors::Add>,
+                                   &kernels::elementwise<functors::Relu>});
 
 Conv2dParams make_params(const char* op, const Shape& x, const Shape& w, const Dims& strides,
                          const Dims& padding, const Dims& dilation, int64_t groups) {

@@ -4,9 +4,12 @@
 
 #include "bindings/binding.h"
 #include "core/launch.h"
+#include "core/passes/epilogue.h"
+#include "core/passes/fusion.h"
 #include "ops/cast.h"
 #include "ops/elementwise.h"
 #include "ops/functors_activation.h"
+#include "ops/functors_arithmetic.h"
 #include "ops/reduce.h"
 
 namespace weft {
@@ -16,6 +19,27 @@ constinit Kernel<MatmulParams> matmul("matmul");
 }  // namespace kernels
 
 namespace {
+
+// Kernels of integers have no epilogue, and of halves a GPU's rounds once where two launches round
+// twice.
+bool finishes(const MatmulParams& p, DType dtype) {
+  return (dtype == DType::float32 || dtype == DType::float64) && !p.accumulate &&
+         p.activation == Activation::none;
+}
+
+const Fuses matmul_fuses(Fusion::calls_tail, {&kernels::matmul});
+const HasEpilogue matmul_epilogue(
+    kernels::matmul, {2,
+                      [](const void* params, DType dtype) {
+                        return finishes(*static_cast<const MatmulParams*>(params), dtype);
+                      },
+                      [](void* params, DType dtype) {
+                        auto& p = *static_cast<MatmulParams*>(params);
+                        if (!finishes(p, dtype)) return false;
+                        p.activation = Activation::relu;
+                        return true;
+                      },
+                      &kernels::elementwise<functors::Add>, &kernels::elementwise<functors::Relu>});
 
 [[noreturn, gnu::cold, gnu::noinline]] void fail_inner(const char* op, const Tensor& x,
                                                        const char* y_name, const Tensor& y) {

@@ -66,6 +66,7 @@ FusionLimits set_fusion_limits(FusionLimits limits);  // for tests and measureme
 
 void remove_dead_launches(Draft& draft);
 void fuse_chains(Draft& draft);
+void fold_epilogues(Draft& draft);
 void fuse_tails(Draft& draft);
 
 }  // namespace weft

@@ -22,8 +22,13 @@ void place(const Fused::View& view, const Operand* operands, Operand& placed) {
   if (view.from >= 0) placed.data = operands[view.from].data;
 }
 
-// The elementwise steps on rows [begin, end).
-void run_rows(const Fused& fused, const Operand* operands, int64_t begin, int64_t end) {
+struct Columns {
+  int64_t begin, end;
+};
+
+// The elementwise steps on these columns of rows [begin, end).
+void run_rows(const Fused& fused, const Operand* operands, int64_t begin, int64_t end,
+              Columns columns) {
   const size_t first = fused.has_first ? 1 : 0, first_view = fused.steps[first].first;
   const size_t count = fused.views.size() - first_view;
   const Scratch<char> scratch(fused.scratch_bytes);
@@ -34,6 +39,11 @@ void run_rows(const Fused& fused, const Operand* operands, int64_t begin, int64_
     Operand& own = placed[static_cast<int64_t>(k)];
     if (view.from < 0 && own.present) own.data = scratch.get() + view.scratch;
     if (view.from >= 0) own.data = static_cast<char*>(own.data) + begin * view.bytes_per_row;
+    if (!view.narrows) continue;
+    own.shape[own.shape.size() - 1] = columns.end - columns.begin;
+    if (view.from >= 0)
+      own.data =
+          static_cast<char*>(own.data) + columns.begin * static_cast<int64_t>(itemsize(own.dtype));
   }
   for (int64_t row = begin; row < end;) {
     const int64_t rows = std::min(fused.part, end - row);
@@ -57,9 +67,9 @@ struct FusedTail : Tail {
   const Operand* operands;
 };
 
-void run_part(const Tail& tail, int64_t begin, int64_t end) {
+void run_part(const Tail& tail, int64_t row, int64_t end_row, int64_t column, int64_t end_column) {
   const auto& own = static_cast<const FusedTail&>(tail);
-  run_rows(own.fused, own.operands, begin / own.fused.inner, end / own.fused.inner);
+  run_rows(own.fused, own.operands, row, end_row, {column, end_column});
 }
 
 // A tail that no kernel took must not meet the next kernel.
@@ -86,7 +96,7 @@ void run_fused(const void* params, const Operand* operands) {
     Operand placed[kMaxOperands];
     for (int k = 0; k < step.operands; k++)
       place(fused.views[static_cast<size_t>(k)], operands, placed[k]);
-    const FusedTail tail{{&run_part}, fused, operands};
+    const FusedTail tail{{&run_part, fused.inner}, fused, operands};
     {
       const TailScope scope(tail);
       step.kernel(step.params.data(), placed);
@@ -94,8 +104,9 @@ void run_fused(const void* params, const Operand* operands) {
     }
   }
   const int64_t chunk = std::max(fused.part, kGrain / fused.inner / fused.part * fused.part);
-  parallel_for(fused.rows, chunk,
-               [&](int64_t begin, int64_t end) { run_rows(fused, operands, begin, end); });
+  parallel_for(fused.rows, chunk, [&](int64_t begin, int64_t end) {
+    run_rows(fused, operands, begin, end, {0, fused.inner});
+  });
 }
 
 }  // namespace weft

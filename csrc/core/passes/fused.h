@@ -15,6 +15,7 @@ struct Fused {
     int32_t from;           // which operand of the launch; -1 is scratch memory, or absent
     int64_t bytes_per_row;  // how far it moves from row to row
     bool shrinks;           // its first axis is the rows of the part
+    bool narrows;           // its last axis is the columns of the part
     int64_t scratch;        // where in the scratch memory
   };
   struct Step {

@@ -58,7 +58,7 @@ bool can_be_interpreted(const Draft& draft, const DraftLaunch& launch) {
 bool Group::can_begin(const Draft& draft, const DraftEntry& entry, Fusion fusion) {
   if (entry.kind != Program::Kind::launch) return false;
   const LaunchRecord& record = entry.launch.record;
-  if (record.is_fused()) return false;
+  if (record.kernel == &run_fused) return false;
   const bool on_gpu = is_gpu(record.device);
   if (on_gpu ? fusion != Fusion::elementwise || !can_be_interpreted(draft, entry.launch)
              : fusion_of(*record.slot) != fusion)
@@ -79,8 +79,8 @@ Group::Group(const Draft& draft, size_t entry) : draft_(draft), members_{entry},
 
 // Part by part, a launch sees what the one before has written in this part only. So what both use,
 // and one of them writes, they must use in the same place.
-bool Group::may_run_by_parts(const DraftLaunch& member, bool is_kernel,
-                             const DraftLaunch& next) const {
+bool Group::may_run_by_parts(const DraftLaunch& member, bool is_kernel, const DraftLaunch& next,
+                             const Shape& shape) const {
   for (size_t i = 0; i < member.operands.size(); i++)
     for (size_t j = 0; j < next.operands.size(); j++) {
       const DraftOperand &a = member.operands[i], &b = next.operands[j];
@@ -89,8 +89,8 @@ bool Group::may_run_by_parts(const DraftLaunch& member, bool is_kernel,
       if (is_kernel && static_cast<int>(i) != member.record.inputs) return false;
       const bool same_place = a.storage == b.storage && a.offset == b.offset &&
                               itemsize(a.view.dtype) == itemsize(b.view.dtype) &&
-                              spread_over(shape_, a.view) == Spread::whole &&
-                              spread_over(shape_, b.view) == Spread::whole;
+                              spread_over(shape, a.view) == Spread::whole &&
+                              spread_over(shape, b.view) == Spread::whole;
       if (!same_place) return false;
     }
   return true;
@@ -105,6 +105,26 @@ bool Group::reads_from_group(const DraftLaunch& candidate) const {
       if (!candidate.writes(j) && candidate.operands[j].storage == made) return true;
   }
   return false;
+}
+
+// A kernel may see the rows of all axes but the last as one axis, or without one that is 1 long:
+// the group has the shape that its elementwise launches see.
+Shape Group::shape_with(const DraftEntry& entry) const {
+  if (members_.size() > 1 || !begins_with_kernel() || entry.launch.operands.empty()) return shape_;
+  const Shape& shape = entry.launch.operands.back().view.shape;
+  const bool same_rows = !shape.empty() && shape.back() == shape_.back() &&
+                         num_elements(shape) == num_elements(shape_);
+  return same_rows ? shape : shape_;
+}
+
+bool Group::joins(const DraftEntry& entry, const Shape& shape) const {
+  const bool fits =
+      can_begin(draft_, entry, Fusion::elementwise) && works_by_parts(entry.launch, shape) &&
+      entry.launch.record.device == launch(0).record.device && reads_from_group(entry.launch);
+  for (size_t m = 0; fits && m < members_.size(); m++)
+    if (!may_run_by_parts(launch(m), m == 0 && begins_with_kernel(), entry.launch, shape))
+      return false;
+  return fits;
 }
 
 void Group::grow() {
@@ -122,21 +142,18 @@ void Group::grow() {
   for (size_t at = members_[0] + 1; at < end && members_.size() < most_members; at++) {
     const DraftEntry& entry = draft_.entries[at];
     if (entry.kind != Program::Kind::launch) return;
-    bool joins = can_begin(draft_, entry, Fusion::elementwise) &&
-                 works_by_parts(entry.launch, shape_) && entry.launch.record.device == device &&
-                 reads_from_group(entry.launch) &&
-                 operands + entry.launch.operands.size() <= most_operands;
-    for (size_t m = 0; joins && m < members_.size(); m++)
-      joins = may_run_by_parts(launch(m), m == 0 && begins_with_kernel(), entry.launch);
-    if (joins && conflicts(entry.launch)) {
+    const Shape shape = shape_with(entry);
+    bool joining = operands + entry.launch.operands.size() <= most_operands && joins(entry, shape);
+    if (joining && conflicts(entry.launch)) {
       // It cannot go up to the group; can the group come down to it?
-      for (size_t m = 0; joins && m < members_.size(); m++) joins = !conflicts(launch(m));
-      if (joins) {
+      for (size_t m = 0; joining && m < members_.size(); m++) joining = !conflicts(launch(m));
+      if (joining) {
         position_ = at;
         between.clear();
       }
     }
-    if (joins) {
+    if (joining) {
+      shape_ = shape;
       members_.push_back(at);
       operands += entry.launch.operands.size();
     } else {

@@ -32,7 +32,10 @@ class Group {
   const DraftLaunch& launch(size_t member) const { return draft_.entries[members_[member]].launch; }
 
  private:
-  bool may_run_by_parts(const DraftLaunch& member, bool is_kernel, const DraftLaunch& next) const;
+  Shape shape_with(const DraftEntry& entry) const;
+  bool joins(const DraftEntry& entry, const Shape& shape) const;
+  bool may_run_by_parts(const DraftLaunch& member, bool is_kernel, const DraftLaunch& next,
+                        const Shape& shape) const;
   bool reads_from_group(const DraftLaunch& candidate) const;
 
   const Draft& draft_;

@@ -110,10 +110,11 @@ class Joiner {
     }
   }
 
+  // A kernel may call its tail on some columns of its rows.
   bool by_columns() const {
+    if (group_.begins_with_kernel()) return true;
     for (size_t m = 0; m < members_.size(); m++)
       for (const DraftOperand& operand : members_[m].operands) {
-        if (is_kernel(m)) break;
         const Spread spread = spread_of(operand);
         if (spread == Spread::per_column || spread == Spread::per_row) return true;
       }
@@ -129,11 +130,11 @@ class Joiner {
     for (size_t i = 0; i < member.operands.size(); i++) {
       const DraftOperand& operand = member.operands[i];
       if (operand.storage < 0) {
-        fused_->views.push_back({operand.view, -1, 0, false, 0});
+        fused_->views.push_back({operand.view, -1, 0, false, false, 0});
         continue;
       }
       const bool inner = !is_kernel(m) && is_inner(operand) && !is_kernel(use_of(operand).first);
-      fused_->views.push_back(is_kernel(m) ? Fused::View{operand.view, 0, 0, false, 0}
+      fused_->views.push_back(is_kernel(m) ? Fused::View{operand.view, 0, 0, false, false, 0}
                                            : part_of(operand));
       Fused::View& view = fused_->views.back();
       view.from = inner ? -1 : outer(operand, member.writes(i));
@@ -146,7 +147,7 @@ class Joiner {
 
   // The operand as it is in a part; its number of rows comes later.
   Fused::View part_of(const DraftOperand& operand) const {
-    Fused::View view{operand.view, -1, 0, false, 0};
+    Fused::View view{operand.view, -1, 0, false, false, 0};
     const auto bytes = static_cast<int64_t>(itemsize(operand.view.dtype));
     const int64_t inner = fused_->inner;
     switch (spread_of(operand)) {
@@ -154,13 +155,17 @@ class Joiner {
         view.operand.shape = inner == 1 ? Shape{1} : Shape{1, inner};
         view.bytes_per_row = inner * bytes;
         view.shrinks = true;
+        view.narrows = inner > 1;
         break;
       case Spread::per_row:
         view.operand.shape = {1, 1};
         view.bytes_per_row = bytes;
         view.shrinks = true;
         break;
-      case Spread::per_column: view.operand.shape = {inner}; break;
+      case Spread::per_column:
+        view.operand.shape = {inner};
+        view.narrows = true;
+        break;
       default: view.operand.shape = Shape{}; break;
     }
     view.operand.strides = row_major_strides(view.operand.shape);

@@ -1,6 +1,7 @@
-// What a matrix product is, for the ways to compute it: driver.h, narrow.h, swapped.h.
+// What a matrix product is, for the ways to compute it: tiled.h, swapped.h, narrow.h.
 #pragma once
 
+#include "core/tail.h"
 #include "cpu/gemm/microkernel.h"
 
 namespace weft::cpu::WEFT_ISA::gemm {
@@ -19,6 +20,14 @@ struct Gemm {
   bool accumulate = false;
   bool relu = false;
   ActivateTile<T> activate = nullptr;
+  // C is dense and the rows of a result from first_row on, whose parts have work behind them.
+  const TailOfKernel* tail = nullptr;
+  int64_t first_row = 0;
+
+  // The tail of these rows and columns of C, which are finished.
+  void run_tail(int64_t row, int64_t end_row, int64_t column, int64_t end_column) const {
+    if (tail != nullptr) (*tail)(first_row + row, first_row + end_row, column, end_column);
+  }
 };
 
 namespace detail {
@@ -34,8 +43,8 @@ WEFT_INLINE ALayout layout_of_a(const Gemm<T>& g) {
 // What is left of the epilogue where results come one by one.
 template <class T>
 WEFT_INLINE void finish_one(const Gemm<T>& g, T* c, int64_t column, T sum) {
-  if (g.bias != nullptr) sum += g.bias[column];
   if (g.accumulate) sum += *c;
+  if (g.bias != nullptr) sum += g.bias[column];
   *c = g.relu && sum < T(0) ? T(0) : sum;  // NaN stays NaN
 }
 

@@ -23,7 +23,7 @@ struct SwappedBlock {
   int64_t row, rows, column, columns;
 };
 
-// C = activation(sums^T [+ C] [+ bias]) where the block lies.
+// C = activation(sums^T [+ C] [+ bias]), in this order, where the block lies.
 template <class T>
 void store_swapped(const Gemm<T>& g, const SwappedBlock<T>& block) {
   using simd::Vec;
@@ -37,8 +37,8 @@ void store_swapped(const Gemm<T>& g, const SwappedBlock<T>& block) {
     const int64_t column = block.column + j;
     const auto finish_row = [&](const T* sums, T* c, const auto& load) {
       Vec<T> v = load(sums, columns);
-      if (g.bias != nullptr) v += load(g.bias + column, columns);
       if (g.accumulate) v += load(c, columns);
+      if (g.bias != nullptr) v += load(g.bias + column, columns);
       if (g.relu) v = simd::max(Vec<T>{}, v);  // NaN stays NaN
       if (columns == kLanes<T>)
         simd::store(c, v);
@@ -140,6 +140,7 @@ void multiply_few_rows_swapped(const Gemm<T>& g) {
         multiply_swapped_tiles(g, packed.get(), from, steps, tiles, first, last, sums.get(), ld);
         const int64_t column = tiles.begin(first);
         store_swapped<T>(part, {sums.get(), ld, 0, g.m, column, tiles.begin(last) - column});
+        if (from + steps == g.k) g.run_tail(0, g.m, column, tiles.begin(last));
       }
     });
   }
