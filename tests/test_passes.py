@@ -74,6 +74,7 @@ MATRICES = [
     ((3, 300), (300, 700)), ((4, 30, 50), (4, 50, 40)), ((400, 40), (40, 3)), ((1, 60), (60, 5000)),
     ((60,), (60, 300)), ((300, 60), (60,)), ((6, 6), (6, 1)),
 ]  # fmt: skip
+TRANSPOSED = [((32, 300), (900, 300)), ((7, 200), (90, 200)), ((100, 70), (300, 70))]
 IMAGES = [
     ((2, 12, 13, 16), (3, 3, 16, 32), {"padding": "same"}),  # Winograd's
     ((1, 30, 6, 16), (3, 3, 16, 17), {}),
@@ -107,7 +108,8 @@ class RandomProduct:
     def __init__(self, seed):
         rng = self.rng = np.random.default_rng(seed)
         every = [(x, w, None) for x, w in MATRICES] + IMAGES
-        x_shape, w_shape, self.conv = every[seed % len(every)]
+        every += [(x, w, "transposed") for x, w in TRANSPOSED]
+        x_shape, w_shape, self.how = every[seed % len(every)]
         self.x = weft.Variable(rng.standard_normal(x_shape, dtype="float32"))
         self.w = weft.Variable(rng.standard_normal(w_shape, dtype="float32") / 8)
         shape = self.product().shape
@@ -121,9 +123,9 @@ class RandomProduct:
         self.assigns, self.keeps, self.has_gradient = rng.random(3) < (0.2, 0.3, 0.5)
 
     def product(self):
-        if self.conv is None:
-            return self.x @ self.w
-        return ops.conv2d(self.x, self.w, **self.conv)
+        if isinstance(self.how, dict):
+            return ops.conv2d(self.x, self.w, **self.how)
+        return self.x @ (self.w.T if self.how == "transposed" else self.w)
 
     def __call__(self):
         values = [self.product()]
@@ -221,6 +223,47 @@ def test_a_bias_and_a_relu_are_the_epilogue_of_a_product(everywhere):
     assert "conv2d_forward + add + relu" in program.passes[1].come
     for a, b in zip(found, step(), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps_with_gradients_have_epilogues_too(everywhere, dtype):
+    rng = np.random.default_rng(3)
+    image, kernel, w, row, bias = (
+        weft.Variable(rng.standard_normal(shape).astype(dtype) / 2)
+        for shape in ((2, 6, 6, 4), (3, 3, 4, 8), (8, 5), (8,), (5,))
+    )
+
+    def step():
+        pixels = ops.relu(ops.conv2d(image, kernel) + row)  # relu's gradient needs its result only
+        loss = ops.relu(pixels.mean(axis=(1, 2)) @ w + bias).sum()
+        return [loss, *weft.grad([loss], [image, kernel, w, row, bias])]
+
+    plain, names, _ = names_after(step, passes=[])
+    assert not [name for name in names if "+" in name]
+    folded, names, _ = names_after(step)
+    assert names.count("conv2d_forward + add + relu") == 1
+    assert names.count("matmul + add + relu") == 1
+    assert_same([v.numpy() for v in plain], [v.numpy() for v in folded])
+
+
+def test_a_relu_layer_behind_a_convolution_trains_to_the_same_bits():
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((32, 8, 8, 3), dtype="float32"), rng.integers(0, 4, 32)
+    found = []
+    for passes in ([], None):
+        programs.set_default_passes(passes)
+        weft.random.seed(5)
+        model = weft.models.Sequential(
+            [layers.Conv2D(6, 3), layers.ReLU(), layers.Flatten(), layers.Dense(4)]
+        )
+        model.compile("adam", weft.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, y, batch_size=8, epochs=3, verbose=0)
+        found.append([v.numpy() for v in model.weights])
+        recorded = [program for key in model.programs for program in model.programs[key]]
+        names = [name for program in recorded for name, *_ in program.launches]
+        assert recorded
+        assert names.count("conv2d_forward + relu") == (len(found) - 1) * len(recorded)
+    assert_same(*found)
 
 
 def test_an_epilogue_leaves_alone_what_others_need():

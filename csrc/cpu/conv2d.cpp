@@ -194,7 +194,6 @@ void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
   T* dx = operands[2].as<T>();
   const bool depthwise = is_depthwise(p);
   const int64_t groups = depthwise ? 1 : p.groups;
-  const TailOfKernel tail(p.stride_h == 1 && p.stride_w == 1);  // else phases lie between others
   for (int64_t a = 0; a < p.stride_h; a++)
     for (int64_t b = 0; b < p.stride_w; b++) {
       const Phase h = phase_of(a, p.stride_h, p.dilation_h, p.pad_top, p.R, p.H);
@@ -202,8 +201,6 @@ void conv2d_backward_input(const Conv2dParams& p, const Operand* operands) {
       for (int64_t g = 0; g < groups; g++) {
         Correlation<T> c = phase_correlation(p, h, w, group_of(dy, p.N, p.P, p.Q, p.K, groups, g),
                                              group_of(dx, p.N, p.H, p.W, p.C, groups, g));
-        if (tail) c.tail = &tail;
-        c.first_channel = g * p.group_inputs();
         if (depthwise)
           input_phase_depthwise(p, h, w, weights, c);
         else

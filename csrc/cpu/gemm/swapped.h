@@ -140,7 +140,6 @@ void multiply_few_rows_swapped(const Gemm<T>& g) {
         multiply_swapped_tiles(g, packed.get(), from, steps, tiles, first, last, sums.get(), ld);
         const int64_t column = tiles.begin(first);
         store_swapped<T>(part, {sums.get(), ld, 0, g.m, column, tiles.begin(last) - column});
-        if (from + steps == g.k) g.run_tail(0, g.m, column, tiles.begin(last));
       }
     });
   }

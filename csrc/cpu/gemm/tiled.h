@@ -302,15 +302,24 @@ void pack_b_parallel(const Gemm<T>& g, const PackedBlock<T>& block, T* out) {
   });
 }
 
+// The size of packed blocks of B.
+struct BlockSize {
+  int64_t depth, width;
+};
+
+// Equal blocks: 520 columns are 2 x 260, not 512 + 8. A narrow B takes more of K at once, so that
+// small products are packed in one go and C is written once.
 template <class T>
-void multiply_packed(const Gemm<T>& g) {
-  // Equal blocks: 520 columns are 2 x 260, not 512 + 8. A narrow B takes more of K at once, so that
-  // small products are packed in one go and C is written once.
+WEFT_INLINE BlockSize block_size(const Gemm<T>& g) {
   const int64_t column_blocks = divide_up(g.n, kBlockColumns<T>);
   const int64_t width =
       divide_up(divide_up(g.n, column_blocks), kPanelColumns<T>) * kPanelColumns<T>;
-  const int64_t depth_blocks = divide_up(g.k, kBlockElements<T> / width);
-  const int64_t depth = divide_up(g.k, depth_blocks);
+  return {divide_up(g.k, divide_up(g.k, kBlockElements<T> / width)), width};
+}
+
+template <class T>
+void multiply_packed(const Gemm<T>& g) {
+  const auto [depth, width] = block_size(g);
   const RowTiles tiles(g.m);
   const bool packs_a = should_pack_a(g);
   const Scratch<T> packed(packed_size<T>(depth, width));
