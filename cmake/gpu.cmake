@@ -130,8 +130,13 @@ endfunction()
 set(cuda_sources ${gpu_sources})
 if(ladder_sources)
   list(REMOVE_ITEM cuda_sources ${ladder_sources})
-  # Once, for the driver to translate: nobody waits for them but who compiles them.
+  # Once, for the driver to translate: nobody waits for them but who compiles them. Those with
+  # instructions of Hopper's own cannot be translated so.
+  set(hopper_rungs ${ladder_sources})
+  list(FILTER hopper_rungs INCLUDE REGEX "/(10_warpgroups|11_copy_engine|12_divided_labour)\\.cu$")
+  list(REMOVE_ITEM ladder_sources ${hopper_rungs})
   add_cuda_kernels(weft_cuda_ladder ladder_sources 80-virtual)
+  add_cuda_kernels(weft_cuda_ladder_hopper hopper_rungs "${CMAKE_CUDA_ARCHITECTURES}")
 endif()
 if(hopper_sources)
   list(REMOVE_ITEM cuda_sources ${hopper_sources})

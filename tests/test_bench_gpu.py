@@ -434,10 +434,10 @@ def test_ladders_give_their_times_as_numbers(monkeypatch, capsys):
     monkeypatch.setattr(
         ladder_command.report, "run", lambda _, rung, *__: Outcome(rung, 1e-7, seconds=1e-3)
     )
-    limits = {unit: {"per_second": 1e13} for unit in ("bytes", "float32", "tf32")}
+    limits = {unit: {"per_second": 1e13} for unit in ("bytes", "float32", "tf32", "bfloat16")}
     rows = ladder_command.show_times(ladder, (64, 64, 64), [], "sim", limits)
     assert len(rows) == len(ladder.rungs())
-    assert {row["limit"] for row in rows} == {"float32", "tf32"}
+    assert {row["limit"] for row in rows} == {"float32", "tf32", "bfloat16"}
     assert all(row["seconds"] == 1e-3 and row["tflops"] == 2 * 64**3 / 1e9 for row in rows)
     json.dumps(rows)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import weft
 from weft import _C
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,29 @@ def test_files_and_registered_rungs_match(ladder):
     assert built == {rung.number for rung in ladder.rungs() if rung.file}
 
 
+def requests(lines):
+    return sum(line.requests for line in lines)
+
+
+def test_each_rung_on_tensor_cores_removes_what_its_idea_says():
+    matmul = LADDERS["matmul"]
+    sizes = (128, 128, 256)
+    counts = {r.number: report.run(matmul, r, sizes, "sim").counts for r in matmul.rungs()[6:12]}
+    accesses = {
+        number: [requests(found.of(memory=m, operation="load")) for m in ("global", "shared")]
+        for number, found in counts.items()
+    }
+    assert requests(counts[8].of(operation="barrier")) == sizes[2] / 16
+    assert accesses[8] == accesses[7]
+    # Half the bytes; and where ldmatrix gives four values, one of them was loaded before.
+    assert accesses[9][0] == accesses[8][0] / 2 and accesses[9][1] == accesses[8][1] / 8
+    assert all(c.ways == 1 for n in (9, 10, 11, 12) for c in counts[n].of(memory="shared"))
+    assert accesses[10] == [accesses[9][0], 0]  # no fragments
+    assert accesses[11][0] == 0 and not counts[11].of(memory="shared", operation="store")
+    barriers = [requests(counts[n].of(operation="barrier")) for n in (10, 11, 12)]
+    assert barriers == [sizes[2] / 64, sizes[2] / 64 + 1, 1]
+
+
 def test_each_rung_removes_what_its_idea_says():
     matmul, reduce = LADDERS["matmul"], LADDERS["reduce"]
     counts = {
@@ -63,7 +87,7 @@ def test_each_rung_removes_what_its_idea_says():
     assert not counts[2].of(memory="shared") and counts[3].of(operation="barrier")
     assert max(c.ways for c in counts[4].of(memory="shared")) == 4
     assert all(c.ways == 1 for c in counts[5].of(memory="shared"))
-    barriers = [sum(c.requests for c in counts[n].of(operation="barrier")) for n in (5, 6)]
+    barriers = [requests(counts[n].of(operation="barrier")) for n in (5, 6)]
     assert barriers[1] == barriers[0] / 2
     divergent, dense, clean = (
         report.run(reduce, reduce.rungs()[n], (4096,), "sim").counts for n in (1, 2, 3)
@@ -74,13 +98,25 @@ def test_each_rung_removes_what_its_idea_says():
 
 @pytest.mark.parametrize("ladder", LADDERS.values(), ids=LADDERS)
 def test_rungs_are_free_of_mistakes(ladder):
-    import weft
-
-    inputs = [weft.tensor(a, device="sim") for a in ladder.inputs(ladder.small)]
+    arrays = ladder.inputs(ladder.small)
+    rungs = [(rung, rung.inputs(arrays, "sim")) for rung in ladder.rungs() if rung.file]
     with weft.sim.check():
-        for rung in ladder.rungs():
-            if rung.file:
-                rung.launch(*inputs)
+        for rung, inputs in rungs:
+            rung.launch(*inputs)
+
+
+def test_a_rung_refuses_what_it_does_not_multiply():
+    x = weft.ones((128, 128), device="sim")
+    for number, dtype in ((9, "float32"), (8, "bfloat16")):
+        with pytest.raises(TypeError, match=f"matmul rung {number}.*{dtype}"):
+            _C.ladder_run("matmul", number, [x.astype(dtype)._data] * 2, x._data)
+
+
+def test_rungs_for_hopper_are_left_out_elsewhere(monkeypatch):
+    matmul = LADDERS["matmul"]
+    monkeypatch.setattr(type(matmul), "_is_available", lambda self, name, _: "wgmma" not in name)
+    numbers = [rung.number for rung in matmul.rungs()]
+    assert numbers == [*range(1, 10), 13, 14]
 
 
 def test_the_command(tmp_path):

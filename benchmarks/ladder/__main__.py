@@ -12,7 +12,7 @@ import pathlib
 from typing import Any
 
 from benchmarks.ladder import report
-from benchmarks.ladder.ladders import LADDERS, TF32, Ladder, Sizes
+from benchmarks.ladder.ladders import LADDERS, Ladder, Sizes
 
 import weft
 from weft import _C
@@ -44,9 +44,8 @@ def show_times(
             continue
         o = report.run(ladder, rung, sizes, device)
         assert o.seconds is not None
-        arithmetic = "tf32" if rung.tolerance == TF32 else "float32"
         least = {
-            arithmetic: flops / best[arithmetic]["per_second"],
+            rung.arithmetic: flops / best[rung.arithmetic]["per_second"],
             "bytes": moved / best["bytes"]["per_second"],
         }
         nearest = max(least, key=lambda unit: least[unit])

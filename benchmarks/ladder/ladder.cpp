@@ -33,7 +33,7 @@ void run(const std::string& ladder, int number, const std::vector<Tensor>& input
   std::vector<const Tensor*> in;
   for (const Tensor& t : inputs) in.push_back(&t);
   const Tensor* const out[] = {&output};
-  launch_lists(rung->second.kernel, DType::float32, NoParams{}, Cost{}, in, out);
+  launch_lists(rung->second.kernel, inputs.at(0).dtype(), NoParams{}, Cost{}, in, out);
 }
 
 }  // namespace

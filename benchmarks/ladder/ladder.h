@@ -10,22 +10,28 @@
 
 namespace weft::ladder {
 
-// c (m, n) = a (m, k) @ b (k, n); rows are contiguous, as everywhere on the ladders.
-struct MatmulProblem {
-  const float *a, *b;
+// c (m, n) = a (m, k) @ b (k, n); rows are contiguous, as everywhere on the ladders. T: of the
+// factors.
+template <class T_>
+struct MatmulProblemOf {
+  using T = T_;
+  const T *a, *b;
   float* c;
   int m, n, k;
-  explicit MatmulProblem(const Operand* operands)
-      : a(operands[0].as<float>()),
-        b(operands[1].as<float>()),
+  explicit MatmulProblemOf(const Operand* operands)
+      : a(operands[0].as<T>()),
+        b(operands[1].as<T>()),
         c(operands[2].as<float>()),
         m(static_cast<int>(operands[0].shape[0])),
         n(static_cast<int>(operands[1].shape[1])),
         k(static_cast<int>(operands[0].shape[1])) {}
 };
+using MatmulProblem = MatmulProblemOf<float>;
+using HalfMatmulProblem = MatmulProblemOf<BFloat16>;
 
 // y = the softmax of every row of x.
 struct SoftmaxProblem {
+  using T = float;
   const float* x;
   float* y;
   int rows, columns;
@@ -38,6 +44,7 @@ struct SoftmaxProblem {
 
 // sum[0] = the sum of x (n).
 struct ReduceProblem {
+  using T = float;
   const float* x;
   float* sum;
   int n;
@@ -49,6 +56,7 @@ struct ReduceProblem {
 
 // y (N, H, W, K) = x (N, H, W, C) under a window of w (3, 3, C, K), zeros around x.
 struct Conv2dProblem {
+  using T = float;
   const float *x, *w;
   float* y;
   int N, H, W, C, K;
@@ -76,6 +84,7 @@ KernelSlot& slot_of(const char* ladder, int number);
 namespace weft::WEFT_GPU {
 
 using ladder::Conv2dProblem;
+using ladder::HalfMatmulProblem;
 using ladder::MatmulProblem;
 using ladder::ReduceProblem;
 using ladder::SoftmaxProblem;
@@ -99,16 +108,16 @@ Problem problem_of(void (*)(const Problem&));
 }  // namespace weft::WEFT_GPU
 
 // At the end of a rung's file, inside no namespace.
-#define LADDER_RUNG(ladder_name, number, launcher)                          \
-  namespace weft::WEFT_GPU {                                                \
-  namespace {                                                               \
-  const bool rung_##number##_registered = [] {                              \
-    using Problem = decltype(problem_of(launcher));                         \
-    ::weft::ladder::slot_of(#ladder_name, number)                           \
-        .set(DeviceType::WEFT_GPU_DEVICE, WEFT_GPU_VARIANT, DType::float32, \
-             &run_rung<Problem, &launcher>);                                \
-    return true;                                                            \
-  }();                                                                      \
-  }                                                                         \
+#define LADDER_RUNG(ladder_name, number, launcher)                                \
+  namespace weft::WEFT_GPU {                                                      \
+  namespace {                                                                     \
+  const bool rung_##number##_registered = [] {                                    \
+    using Problem = decltype(problem_of(launcher));                               \
+    ::weft::ladder::slot_of(#ladder_name, number)                                 \
+        .set(DeviceType::WEFT_GPU_DEVICE, WEFT_GPU_VARIANT, dtype_of<Problem::T>, \
+             &run_rung<Problem, &launcher>);                                      \
+    return true;                                                                  \
+  }();                                                                            \
+  }                                                                               \
   }
 #endif

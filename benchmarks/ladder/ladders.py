@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ FOLDER = pathlib.Path(__file__).parent
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
 
-TF32 = 2e-3  # 10 bits of every factor; relative to the largest result
-FLOAT32 = 1e-5
+# Errors relative to the largest result, by what factors are rounded to: float32 keeps 23 bits of
+# them, tf32 10, bfloat16 7, and shipped kernels round its results, too.
+TOLERANCES = {"float32": 1e-5, "tf32": 2e-3, "bfloat16": 1.6e-2}
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,18 @@ class Rung:
     title: str
     idea: str
     launch: Callable[..., weft.Tensor]
-    tolerance: float = FLOAT32
+    arithmetic: str = "float32"  # what it rounds factors to
     file: pathlib.Path | None = None
+
+    @property
+    def tolerance(self) -> float:
+        """Of the result, relative to the largest."""
+        return TOLERANCES[self.arithmetic]
+
+    def inputs(self, arrays: Sequence[Array], device: str) -> list[weft.Tensor]:
+        """The arrays as the rung takes them: halves, if it multiplies halves."""
+        dtype = weft.bfloat16 if self.arithmetic == "bfloat16" else weft.float32
+        return [weft.tensor(a, device=device).astype(dtype) for a in arrays]
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,11 @@ class Ladder:
         large: Sizes for a GPU.
         shapes: Of the inputs, and last of the result, for given sizes.
         reference: The result from float64 inputs.
-        shipped: Title, call and tolerance of weft's own ways to do it, and the name of the kernel
+        shipped: Title, call and arithmetic of weft's own ways to do it, and the name of the kernel
             where it is not the one that weft would choose.
         flops: Arithmetic for given sizes.
-        tensor_cores: Numbers of the rungs that round to tf32.
+        arithmetic: Of the rungs, by number, that round factors.
+        hopper: Numbers of the rungs that need a GPU of compute capability 9.0.
     """
 
     name: str
@@ -57,9 +69,10 @@ class Ladder:
     large: Sizes
     shapes: Callable[[Sizes], list[Sizes]]
     reference: Callable[..., Array]
-    shipped: Sequence[tuple[str, Callable[..., weft.Tensor], float, str]]
+    shipped: Sequence[tuple[str, Callable[..., weft.Tensor], str, str]]
     flops: Callable[[Sizes], float]
-    tensor_cores: Sequence[int] = ()
+    arithmetic: Mapping[int, str] = field(default_factory=dict)
+    hopper: Sequence[int] = ()
 
     def inputs(self, sizes: Sizes) -> list[Array]:
         """Random inputs, the same for every rung."""
@@ -71,12 +84,16 @@ class Ladder:
         return 4.0 * sum(int(np.prod(shape)) for shape in self.shapes(sizes))
 
     def rungs(self, device: str = "sim") -> list[Rung]:
-        """The files of the ladder in order, and then what weft ships for the device."""
-        found = [self._rung(file) for file in sorted((FOLDER / self.name).glob("[0-9]_*.cu"))]
-        for title, call, tolerance, variant in self.shipped:
+        """The files of the ladder in order, and then what weft ships, as far as the device can."""
+        files = (FOLDER / self.name).glob("[0-9]*.cu")
+        found = sorted((self._rung(file) for file in files), key=lambda rung: rung.number)
+        shipped = list(enumerate(self.shipped, len(found) + 1))
+        if self.hopper and not self._is_available("wgmma_128x128", device):
+            found = [rung for rung in found if rung.number not in self.hopper]
+        for number, (title, call, arithmetic, variant) in shipped:
             if not variant or self._is_available(variant, device):
                 launch = self._with_variant(call, variant) if variant else call
-                found.append(Rung(len(found) + 1, f"shipped: {title}", "", launch, tolerance))
+                found.append(Rung(number, f"shipped: {title}", "", launch, arithmetic))
         return found
 
     def _is_available(self, variant: str, device: str) -> bool:
@@ -105,8 +122,8 @@ class Ladder:
             _C.ladder_run(self.name, index, [x._data for x in inputs], result._data)
             return result
 
-        tolerance = TF32 if index in self.tensor_cores else FLOAT32
-        return Rung(index, words.replace("_", " "), idea, launch, tolerance, file)
+        arithmetic = self.arithmetic.get(index, "float32")
+        return Rung(index, words.replace("_", " "), idea, launch, arithmetic, file)
 
     def sizes_of(self, shapes: Sequence[Sizes]) -> Sizes:
         """The sizes that inputs of these shapes have."""
@@ -153,17 +170,19 @@ LADDERS = {
             name="matmul",
             computes="c (m, n) = a (m, k) @ b (k, n), float32, rows contiguous",
             sizes="m n k",
-            small=(128, 256, 64),
+            small=(128, 256, 128),
             large=(4096, 4096, 4096),
             shapes=lambda s: [(s[0], s[2]), (s[2], s[1]), (s[0], s[1])],
             reference=np.matmul,
             shipped=[
-                ("float32 on the ordinary units", ops.matmul, FLOAT32, ""),
-                ("tf32 on the tensor cores", _tf32(ops.matmul), TF32, "mma_128x128"),
-                ("tf32 by warpgroups", _tf32(ops.matmul), TF32, "wgmma_128x128"),
+                ("float32 on the ordinary units", ops.matmul, "float32", ""),
+                ("tf32 on the tensor cores", _tf32(ops.matmul), "tf32", "mma_128x128"),
+                ("tf32 by warpgroups", _tf32(ops.matmul), "tf32", "wgmma_128x128"),
+                ("bfloat16 by warpgroups", ops.matmul, "bfloat16", "wgmma_128x256"),
             ],
             flops=lambda s: 2.0 * s[0] * s[1] * s[2],
-            tensor_cores=[7],
+            arithmetic={7: "tf32", 8: "tf32"} | dict.fromkeys((9, 10, 11, 12), "bfloat16"),
+            hopper=(10, 11, 12),
         ),
         Ladder(
             name="softmax",
@@ -173,7 +192,7 @@ LADDERS = {
             large=(65536, 1024),
             shapes=lambda s: [s, s],
             reference=_softmax,
-            shipped=[("the row in registers", ops.softmax, FLOAT32, "")],
+            shipped=[("the row in registers", ops.softmax, "float32", "")],
             flops=lambda s: 20.0 * s[0] * s[1],
         ),
         Ladder(
@@ -184,7 +203,7 @@ LADDERS = {
             large=(1 << 28,),
             shapes=lambda s: [s, (1,)],
             reference=lambda x: x.sum(keepdims=True),
-            shipped=[("sums in float64", lambda x: ops.sum(x, keepdims=True), FLOAT32, "")],
+            shipped=[("sums in float64", lambda x: ops.sum(x, keepdims=True), "float32", "")],
             flops=lambda s: float(s[0]),
         ),
         Ladder(
@@ -197,11 +216,11 @@ LADDERS = {
             shapes=lambda s: [s[:4], (3, 3, s[3], s[4]), (*s[:3], s[4])],
             reference=_conv2d,
             shipped=[
-                ("an implicit product", _same, FLOAT32, ""),
-                ("tf32 on the tensor cores", _tf32(_same), TF32, "mma_64x64"),
+                ("an implicit product", _same, "float32", ""),
+                ("tf32 on the tensor cores", _tf32(_same), "tf32", "mma_64x64"),
             ],
             flops=lambda s: 18.0 * float(np.prod(s)),
-            tensor_cores=[6],
+            arithmetic={6: "tf32"},
         ),
     )
 }

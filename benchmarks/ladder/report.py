@@ -32,7 +32,7 @@ def run(ladder: Ladder, rung: Rung, sizes: Sizes, device: str) -> Outcome:
         AssertionError: If it differs by more than its tolerance.
     """
     arrays = ladder.inputs(sizes)
-    inputs = [weft.tensor(a, device=device) for a in arrays]
+    inputs = rung.inputs(arrays, device)
     counts = None
     if device.startswith("sim"):
         with weft.sim.counters() as counts:
