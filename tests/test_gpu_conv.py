@@ -204,13 +204,15 @@ BOXES = {
     "pixels split": ((17, 9, 8, 16), (1, 1), 16, (1, 1), (0, 0, 0, 0), (1, 1), 1),
     "more images than pixels": ((70, 2, 3, 16), (2, 3), 16, (1, 1), (1, 0, 1, 1), (1, 1), 1),
     "several tiles": ((3, 7, 13, 24), (2, 2), 264, (1, 1), (0, 1, 0, 1), (1, 1), 1),
+    "groups": ((2, 7, 9, 192), (3, 2), 192, (2, 1), (1, 1, 0, 1), (1, 2), 3),
+    "wide groups": ((1, 5, 6, 128), (2, 2), 384, (1, 1), (0, 1, 1, 0), (1, 1), 2),
 }
 
 
 @pytest.mark.parametrize(
     "name, variant",
     [(name, "wgmma_128x128") for name in BOXES]
-    + [(name, "wgmma_128x256") for name in ("stride 2", "k split", "several tiles")],
+    + [(name, "wgmma_128x256") for name in ("stride 2", "k split", "several tiles", "groups")],
 )
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "tf32"])
 def test_boxes_of_images_for_warpgroups(name, dtype, variant, gpu, precision):
@@ -220,6 +222,13 @@ def test_boxes_of_images_for_warpgroups(name, dtype, variant, gpu, precision):
             check_rounded(BOXES[name], "float32", gpu, "tf32, cut", "mma_64x64")
         else:
             check_rounded(BOXES[name], dtype, gpu)
+
+
+@pytest.mark.parametrize("variant", ["wgmma_128x128", "wgmma_128x256"])
+def test_gradients_of_weights_take_groups_of_any_size(variant, gpu):
+    for channels, filters, groups in [(48, 80, 2), (144, 24, 3), (16, 528, 2)]:
+        shape = ((3, 9, 8, channels), (3, 3), filters, (2, 1), (1, 1, 1, 1), (1, 1), groups)
+        check_rounded(shape, "float16", gpu, of_weights=variant)
 
 
 def test_boxes_with_results_of_another_type(gpu, precision):
@@ -245,6 +254,23 @@ def test_infinities_beyond_a_window_stay_there(gpu):
     assert 0 < finite[1][2].mean() < 1
 
 
+@pytest.mark.parametrize("variant", ["wgmma_128x128", "wgmma_128x256"])
+def test_infinities_of_a_group_stay_there(variant, gpu):
+    x, w = np.ones((1, 4, 4, 192), "float32"), np.ones((2, 2, 64, 192), "float32")
+    x[..., 64], w[:, :, 5, 130] = np.inf, np.nan  # groups 1 and 2
+    images, weights = (weft.tensor(a, device=gpu).astype("bfloat16") for a in (x, w))
+    images.requires_grad = weights.requires_grad = True
+    with kernels.conv2d.use(variant):
+        y = weft.ops.conv2d(images, weights, groups=3)
+        found = y, *weft.grad([y], [images, weights], [weft.ones(y.shape, dtype="bfloat16")])
+    y, dx, dw = (np.isfinite(t.astype("float32").numpy()) for t in found)
+    assert y[..., :64].all() and not y[..., 64:128].any()
+    assert y[..., 128:].any((0, 1, 2)).sum() == 63
+    assert dx[..., :128].all() and not dx[..., 133].any() and dx.mean() == 191 / 192
+    assert dw[..., :64].all() and dw[..., 128:].all()
+    assert not dw[:, :, 0, 64:128].any() and dw[:, :, 1:, 64:128].all()
+
+
 def test_what_boxes_refuse(gpu, precision):
     def convolve(channels=16, filters=16, strides=1, groups=1, dtype="float16"):
         x = weft.ones((1, 12, 12, channels), dtype=dtype)
@@ -254,7 +280,7 @@ def test_what_boxes_refuse(gpu, precision):
 
     with kernels.conv2d.use("wgmma_128x128"):
         for match, options in {
-            "it has no groups": {"groups": 2},
+            "groups have to fill the boxes": {"groups": 2},
             "multiples of 16 bytes": {"channels": 12},
             "rows of weights that begin at multiples": {"filters": 20},
             "at most 8 pixels": {"strides": 9},

@@ -208,11 +208,11 @@ void backward_weight_tiles(const Conv2dParams& p, const Operand* operands) {
   g.out_alignment = alignment_of(dw, p.group_outputs());
   g.dy = {dy.data, 1, p.K, alignment_of(dy, p.group_outputs())};
   if (!on_tensor_cores(p, x.dtype)) return weight_gradient_simt(x.dtype, g, p.groups);
-  const char* const why = why_not_wgmma(x.dtype, g, p.groups);
+  const char* const why = why_not_wgmma(x.dtype, g);
   if (is_wgmma(p.variant) && why != nullptr) refuse(p, why);
   Conv2dVariant variant = p.variant;
-  if (variant == Conv2dVariant::automatic && why == nullptr) variant = fastest_variant(g);
-  if (is_wgmma(variant)) return weight_gradient_wgmma(x.dtype, variant, g);
+  if (variant == Conv2dVariant::automatic && why == nullptr) variant = fastest_variant(g, p.groups);
+  if (is_wgmma(variant)) return weight_gradient_wgmma(x.dtype, variant, g, p.groups);
   weight_gradient_mma(x.dtype, variant, g, p.groups);
 }
 

@@ -43,6 +43,13 @@ __device__ __forceinline__ WindowStep tap_of(const WindowTaps& taps, const Divis
       static_cast<int>(r) * taps.dilation_h, s * taps.dilation_w};
 }
 
+// The index along the fastest of the axes that `number` counts; the others are left.
+__device__ __forceinline__ int take_index(const Divisor& count, uint32_t& number) {
+  const uint32_t rest = count.quotient(number), index = number - rest * count.value;
+  number = rest;
+  return static_cast<int>(index);
+}
+
 // ---- forward and backward input -----------------------------------------------------------------
 
 // Output i of `count` along an axis is coordinate first + i * stride of y; its tap j sees the

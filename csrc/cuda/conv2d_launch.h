@@ -160,9 +160,10 @@ double cycles_of_mma(const CorrelationProblem& p, const Correlation& g);
 void weight_gradient_simt(DType dtype, const WeightGradient& g, int64_t groups);
 void weight_gradient_mma(DType dtype, Conv2dVariant variant, const WeightGradient& g,
                          int64_t groups);
-void weight_gradient_wgmma(DType dtype, Conv2dVariant variant, const WeightGradient& g);
-const char* why_not_wgmma(DType dtype, const WeightGradient& g, int64_t groups);
-Conv2dVariant fastest_variant(const WeightGradient& g);
-double cycles_of_mma(const WeightGradient& g);
+void weight_gradient_wgmma(DType dtype, Conv2dVariant variant, const WeightGradient& g,
+                           int64_t groups);
+const char* why_not_wgmma(DType dtype, const WeightGradient& g);
+Conv2dVariant fastest_variant(const WeightGradient& g, int64_t groups);
+double cycles_of_mma(const WeightGradient& g, int64_t groups);
 
 }  // namespace weft::WEFT_GPU

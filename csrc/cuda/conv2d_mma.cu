@@ -200,10 +200,10 @@ double cycles_of_mma(const CorrelationProblem& p, const Correlation& g) {
                      large ? kSpeedOfLarge : kSpeedOfSmall);
 }
 
-double cycles_of_mma(const WeightGradient& g) {
+double cycles_of_mma(const WeightGradient& g, int64_t groups) {
   const bool large = takes_large_tile(g);
   const int side = large ? 128 : 64;
-  const int64_t tiles = ceil_div(g.m, side) * ceil_div(g.n, side);
+  const int64_t tiles = ceil_div(g.m, side) * ceil_div(g.n, side) * groups;
   const int64_t parts =
       parts_of(g.pixels, tiles, kLeastPixels, large ? kWantedOf<128> : kWantedOf<64>);
   return tile_cycles(tiles * parts, side * side, ceil_div(ceil_div(g.pixels, parts), 64),

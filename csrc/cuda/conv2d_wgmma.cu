@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksPerSm)
 struct BoxPlan {
   PixelBox box;
   int64_t boxes_w, boxes_h, boxes_n, tiles_n;
-  int64_t tiles, parts;  // tiles: of all phases, in one part
+  int64_t tiles, parts;  // tiles: of all phases and groups, in one part
   int channel_steps, steps_per_part;
 };
 
@@ -55,7 +55,7 @@ void choose_box(const Correlation& g, BoxPlan& plan) {
 }
 
 // tile_n, depth: of a tile, in filters, and of a step, in channels.
-BoxPlan plan_of(const Correlation& g, int tile_n, int depth) {
+BoxPlan plan_of(const Correlation& g, int64_t groups, int tile_n, int depth) {
   // Two blocks for each of the largest GPU's multiprocessors, or one of the large tiles. Fixed, so
   // that sums have the same bits everywhere.
   const int64_t all = tile_n == 256 ? 132 : 264;
@@ -63,8 +63,8 @@ BoxPlan plan_of(const Correlation& g, int tile_n, int depth) {
   BoxPlan plan{};
   choose_box(g, plan);
   plan.tiles_n = ceil_div(g.outputs, tile_n);
-  plan.tiles =
-      plan.boxes_w * plan.boxes_h * plan.boxes_n * plan.tiles_n * g.row_phases * g.column_phases;
+  plan.tiles = plan.boxes_w * plan.boxes_h * plan.boxes_n * plan.tiles_n * g.row_phases *
+               g.column_phases * groups;
   plan.channel_steps = static_cast<int>(ceil_div(g.inputs, depth));
   const int64_t steps = most_taps(g) * plan.channel_steps;
   const bool split = g.writes_all && plan.tiles <= all / 2;
@@ -76,12 +76,21 @@ BoxPlan plan_of(const Correlation& g, int tile_n, int depth) {
 
 // ---- tensor maps --------------------------------------------------------------------------------
 
-// `weights` are matrices of inputs x outputs, or, where the tile is k-major, outputs x inputs.
+// How long both axes of the weights of a tap are, of all groups: these lie side by side along the
+// filters of the forward convolution, which are k in backward input.
+struct WeightsShape {
+  int64_t k, n;
+};
+WeightsShape weights_shape(const CorrelationProblem& p, const Correlation& g) {
+  return {p.turned ? g.inputs * p.groups : g.inputs, p.turned ? g.outputs : g.outputs * p.groups};
+}
+
+// `weights` are matrices of k x n, or, where the tile is k-major, n x k.
 template <class Tile>
-ptx::TensorMap weights_map(ptx::TensorMapType type, const void* weights, const Correlation& g,
+ptx::TensorMap weights_map(ptx::TensorMapType type, const void* weights, const WeightsShape& shape,
                            int64_t taps) {
-  const auto inner = static_cast<uint64_t>(Tile::kAlongK ? g.inputs : g.outputs);
-  const auto rows = static_cast<uint64_t>(Tile::kAlongK ? g.outputs : g.inputs);
+  const auto inner = static_cast<uint64_t>(Tile::kAlongK ? shape.k : shape.n);
+  const auto rows = static_cast<uint64_t>(Tile::kAlongK ? shape.n : shape.k);
   ptx::TensorMapSpec spec{};
   spec.type = type;
   spec.base = const_cast<void*>(weights);
@@ -101,8 +110,8 @@ ptx::TensorMap weights_map(ptx::TensorMapType type, const void* weights, const C
 // ---- launches -----------------------------------------------------------------------------------
 
 // Steps to weights, counted in elements, in taps.
-void count_taps(Correlation& g, bool turned) {
-  const int64_t tap = int64_t{g.inputs} * g.outputs;
+void count_taps(Correlation& g, int64_t groups, bool turned) {
+  const int64_t tap = int64_t{g.inputs} * g.outputs * groups;
   if (turned) {
     g.weight_taps.row_step /= tap, g.weight_taps.column_step /= tap;
   } else {
@@ -115,20 +124,23 @@ void count_taps(Correlation& g, bool turned) {
 // Y: of y and the bias.
 template <class Shape, class Y>
 void launch_shape(const CorrelationProblem& p, const Correlation& g, const void* weights) {
-  const BoxPlan plan = plan_of(g, Shape::kTileN, Shape::TileA::kDepth);
+  const BoxPlan plan = plan_of(g, p.groups, Shape::kTileN, Shape::TileA::kDepth);
   WgmmaCorrelation w{};
   w.g = g;
-  count_taps(w.g, p.turned);
-  w.x = image_map(kMapType<typename Shape::T>, g.x, {g.inputs, g.taps.W, g.taps.H, g.N},
+  count_taps(w.g, p.groups, p.turned);
+  w.x = image_map(kMapType<typename Shape::T>, g.x, {g.x_pixel, g.taps.W, g.taps.H, g.N},
                   {Shape::TileA::kDepth, plan.box.columns(), plan.box.rows(), plan.box.images()},
                   g.step_w, g.step_h);
-  w.weights = weights_map<typename Shape::TileB>(kMapType<typename Shape::T>, weights, g, p.taps);
+  w.weights = weights_map<typename Shape::TileB>(kMapType<typename Shape::T>, weights,
+                                                 weights_shape(p, g), p.taps);
+  w.group_k = p.turned ? g.inputs : 0;
+  w.group_n = p.turned ? 0 : g.outputs;
   w.box = plan.box;
   const int64_t phases = int64_t{g.row_phases} * g.column_phases;
   for (const auto& [axis, count] :
        {std::pair(&w.tiles_n, plan.tiles_n), std::pair(&w.boxes_w, plan.boxes_w),
         std::pair(&w.boxes_h, plan.boxes_h), std::pair(&w.boxes_n, plan.boxes_n),
-        std::pair(&w.phases, phases)})
+        std::pair(&w.phases, phases), std::pair(&w.groups, p.groups)})
     *axis = Divisor(static_cast<uint32_t>(count));
   w.tiles = static_cast<uint32_t>(plan.tiles * plan.parts);
   w.channel_steps = plan.channel_steps;
@@ -149,13 +161,13 @@ void launch_result(const CorrelationProblem& p, const Correlation& g, const void
 
 // The tensor core multiplies tf32 along k only: channels of a filter have to lie together. That is
 // a copy of the weights alone.
-Loop turned_weights(const Correlation& g, int64_t taps) {
+Loop turned_weights(const WeightsShape& of_tap, int64_t taps) {
   Loop loop;
   loop.ndim = 3;
   loop.operands = 2;
-  const int64_t shape[] = {taps, g.outputs, g.inputs};
-  const int64_t from[] = {int64_t{g.inputs} * g.outputs, 1, g.outputs};
-  const int64_t to[] = {int64_t{g.inputs} * g.outputs, g.inputs, 1};
+  const int64_t shape[] = {taps, of_tap.n, of_tap.k};
+  const int64_t from[] = {of_tap.n * of_tap.k, 1, of_tap.n};
+  const int64_t to[] = {of_tap.n * of_tap.k, of_tap.k, 1};
   for (int axis = 0; axis < 3; axis++) {
     loop.shape[axis] = shape[axis];
     loop.strides[0][axis] = from[axis];
@@ -171,9 +183,10 @@ void launch_tile(const CorrelationProblem& p, const Correlation& g) {
   if constexpr (MmaElement<T>::kHalf) {
     launch_result<WgmmaShape<T, kTileN, k, outer>>(p, g, g.weights.data);
   } else {
-    const DeviceScratch<float> turned(p.taps * g.inputs * g.outputs);
+    const WeightsShape shape = weights_shape(p, g);
+    const DeviceScratch<float> turned(p.taps * shape.k * shape.n);
     const bool done =
-        transpose(turned_weights(g, p.taps), static_cast<const uint32_t*>(g.weights.data),
+        transpose(turned_weights(shape, p.taps), static_cast<const uint32_t*>(g.weights.data),
                   reinterpret_cast<uint32_t*>(turned.get()), 1);
     check(done, "conv2d: weights were to be turned that why_not_wgmma should have refused");
     launch_result<WgmmaShape<T, kTileN, k, k>>(p, g, turned.get());
@@ -192,7 +205,10 @@ void launch_variant(const CorrelationProblem& p, const Correlation& g) {
 
 const char* why_not_wgmma(const CorrelationProblem& p, const Correlation& g) {
   if (const char* why = why_no_wgmma()) return why;
-  if (p.groups > 1) return "it has no groups";
+  if (p.groups > 1 && g.inputs * static_cast<int64_t>(itemsize(p.dtype)) % kStepBytes != 0)
+    return "groups have to fill the boxes of the copy engine, which are 64 channels of halves or "
+           "32 "
+           "of floats";
   if (g.inputs == 0 || g.taps.H == 0 || g.taps.W == 0) return "there is nothing to sum";
   if (g.x_alignment < kUnit || g.weights.alignment < kUnit)
     return "the copy engine needs pixels and rows of weights that begin at multiples of 16 bytes";
@@ -200,21 +216,22 @@ const char* why_not_wgmma(const CorrelationProblem& p, const Correlation& g) {
     return "the copy engine steps over at most 8 pixels at a time";
   constexpr int64_t kMost = int64_t{1} << 30;
   const int64_t phases = int64_t{g.row_phases} * g.column_phases;
-  if (p.taps * g.inputs * g.outputs > kMost || g.N > kMost ||
-      p.pixels * phases * ceil_div(g.outputs, 128) > kMost)
+  if (p.taps * g.inputs * g.outputs * p.groups > kMost || g.N > kMost ||
+      p.pixels * phases * p.groups * ceil_div(g.outputs, 128) > kMost)
     return "the image or the weights are too large for a kernel that counts them in 32 bits";
   return nullptr;
 }
 
-double cycles_of_wgmma(const Correlation& g, int tile_n, int depth, double speed) {
-  const BoxPlan plan = plan_of(g, tile_n, depth);
+double cycles_of_wgmma(const CorrelationProblem& p, const Correlation& g, int tile_n,
+                       double speed) {
+  const int depth = kStepBytes / static_cast<int>(itemsize(p.dtype));
+  const BoxPlan plan = plan_of(g, p.groups, tile_n, depth);
   return tile_cycles(plan.tiles * plan.parts, 128 * tile_n, plan.steps_per_part, speed);
 }
 
 Conv2dVariant fastest_variant(const CorrelationProblem& p, const Correlation& g) {
-  const int depth = kStepBytes / static_cast<int>(itemsize(p.dtype));
-  const double small = cycles_of_wgmma(g, 128, depth, 1400);
-  const double large = cycles_of_wgmma(g, 256, depth, 1640);
+  const double small = cycles_of_wgmma(p, g, 128, 1400);
+  const double large = cycles_of_wgmma(p, g, 256, 1640);
   if (cycles_of_mma(p, g) <= std::min(small, large)) return Conv2dVariant::automatic;
   return small <= large ? Conv2dVariant::wgmma_128x128 : Conv2dVariant::wgmma_128x256;
 }

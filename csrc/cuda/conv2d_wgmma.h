@@ -6,7 +6,8 @@
 // images), moved by the tap and with the window's stride between its pixels. So one thread starts
 // one copy for every tap and block of channels; what lies outside of the image arrives as zeros,
 // and padding costs nothing. Weights come as (inner, rows, tap): boxes do not reach into the next
-// tap, so blocks of channels that are not full meet zeros on both sides.
+// tap, so blocks of channels that are not full meet zeros on both sides. With groups they would
+// meet the next group's channels of x, and zeros times infinity: a group has to be whole blocks.
 //
 // How many pixels of its boxes y fills, and the image their last channels, is what this costs
 // beside gemm_mma.h, whose loaders find every pixel for themselves: boxes are chosen by the host so
@@ -33,15 +34,17 @@ struct WgmmaCorrelation {
   ptx::TensorMap x, weights;
   Correlation g;  // but steps to weights are counted in taps
   PixelBox box;
-  Divisor tiles_n, boxes_w, boxes_h, boxes_n, phases;  // into a tile's number, in this order
-  uint32_t tiles;                                      // of all phases and parts
-  int steps_per_part, channel_steps;                   // channel_steps: of a tap
+  // Into a tile's number, in this order.
+  Divisor tiles_n, boxes_w, boxes_h, boxes_n, phases, groups;
+  uint32_t tiles;        // of all phases, groups and parts
+  int group_k, group_n;  // elements from group to group of the weights, along both axes
+  int steps_per_part, channel_steps;  // channel_steps: of a tap
 };
 
-// Of what a number stands for: a part of the sums of a box of a phase.
+// Of what a number stands for: a part of the sums of a box of a phase and a group.
 struct WgmmaBox {
   const CorrelationAxis &rows, &columns;
-  int part, n, images, i, j;  // first filter, image, row and column of the phase
+  int part, group, n, images, i, j;  // first filter, image, row and column of the phase
   int step_begin, step_end;
 
   // The first pixel of the box lies in the result: else nothing does.
@@ -49,17 +52,12 @@ struct WgmmaBox {
     return i < rows.count.value && j < columns.count.value;
   }
 };
-// The index along the fastest of the axes that `number` counts; the others are left.
-__device__ __forceinline__ int take_index(const Divisor& count, uint32_t& number) {
-  const uint32_t rest = count.quotient(number), index = number - rest * count.value;
-  number = rest;
-  return static_cast<int>(index);
-}
 template <class Shape>
 __device__ __forceinline__ WgmmaBox wgmma_box(const WgmmaCorrelation& w, uint32_t number) {
   const int tile_n = take_index(w.tiles_n, number);
   const int box_w = take_index(w.boxes_w, number), box_h = take_index(w.boxes_h, number);
   const int box_n = take_index(w.boxes_n, number), phase = take_index(w.phases, number);
+  const int group = take_index(w.groups, number);
   const int part = static_cast<int>(number);
   const CorrelationAxis& rows = w.g.rows[phase / w.g.column_phases];
   const CorrelationAxis& columns = w.g.columns[phase % w.g.column_phases];
@@ -69,6 +67,7 @@ __device__ __forceinline__ WgmmaBox wgmma_box(const WgmmaCorrelation& w, uint32_
   return {rows,
           columns,
           part,
+          group,
           tile_n * Shape::kTileN,
           box_n * w.box.images(),
           box_h * w.box.rows(),
@@ -129,17 +128,20 @@ struct WgmmaCorrelationLabour {
     const int h0 = box.rows.start + box.i * w.g.step_h;
     const int w0 = box.columns.start + box.j * w.g.step_w;
     const auto weights = static_cast<int>(box.rows.weights + box.columns.weights);
+    const int first_channel = box.group * w.g.inputs, first_k = box.group * w.group_k;
+    const int n = box.group * w.group_n + box.n;
     const int first_tap = box.step_begin / w.channel_steps;
     int channel = (box.step_begin - first_tap * w.channel_steps) * kDepth;
     int r = first_tap / box.columns.taps, s = first_tap - r * box.columns.taps;
     _Pragma("unroll 1") for (int step = box.step_begin; step < box.step_end; step++) {
       ring.wait_empty();
       ptx::mbarrier_arrive_expect_bytes(ring.full(), Shape::kStageBytes);
-      ptx::tma_load_4d(ring.a(), &w.x, ring.full(), channel, w0 + s * taps.dilation_w,
-                       h0 + r * taps.dilation_h, box.images);
+      ptx::tma_load_4d(ring.a(), &w.x, ring.full(), first_channel + channel,
+                       w0 + s * taps.dilation_w, h0 + r * taps.dilation_h, box.images);
       const int tap = weights + r * static_cast<int>(w.g.weight_taps.row_step) +
                       s * static_cast<int>(w.g.weight_taps.column_step);
-      load_weights<typename Shape::TileB>(ring.b(), w.weights, ring.full(), box.n, channel, tap);
+      load_weights<typename Shape::TileB>(ring.b(), w.weights, ring.full(), n, first_k + channel,
+                                          tap);
       ring.advance();
       channel += kDepth;
       if (channel < w.g.inputs) continue;
@@ -166,15 +168,15 @@ struct WgmmaCorrelationLabour {
       const int64_t h = box.rows.first + int64_t{i} * g.out_step_h;
       const int64_t column = box.columns.first + int64_t{j} * g.out_step_w;
       return static_cast<Y*>(g.y) + box.part * g.part_size +
-             ((n * g.out_h + h) * g.out_w + column) * g.y_pixel;
+             ((n * g.out_h + h) * g.out_w + column) * g.y_pixel + int64_t{box.group} * g.outputs;
     }
   };
   template <class Y>
   __device__ __forceinline__ void write(const WgmmaBox& box, const float (&sums)[Shape::kSums],
                                         unsigned char* shared) const {
     const int warp = static_cast<int>(threadIdx.x) / gpu::kWarp;
-    wgmma_store<Shape>(correlation_epilogue<Y, float>(w.g, 0), Rows<Y>{w, box, warp * 16}, box.n,
-                       sums, shared + Shape::kWriting + warp * Shape::kWriteBytes);
+    wgmma_store<Shape>(correlation_epilogue<Y, float>(w.g, box.group), Rows<Y>{w, box, warp * 16},
+                       box.n, sums, shared + Shape::kWriting + warp * Shape::kWriteBytes);
   }
 };
 

@@ -32,7 +32,9 @@ constexpr int kDepth = 64;  // of a step, in pixels
 
 struct GradientPlan {
   int64_t box_w, box_h, box_n, boxes_w, boxes_h, steps;
-  int64_t channel_blocks, blocks, tiles_m, tiles_n, parts, steps_per_part;
+  int64_t channel_blocks, blocks, tiles_m, tiles_n, groups, parts, steps_per_part;
+
+  int64_t tiles() const { return tiles_m * tiles_n * groups; }  // of one part
 };
 
 // The boxes of which the fewest make up y; among those the largest within an image.
@@ -53,17 +55,19 @@ void choose_box(const WeightGradient& g, GradientPlan& plan) {
   }
 }
 
-GradientPlan plan_of(const WeightGradient& g, int tile_n) {
+GradientPlan plan_of(const WeightGradient& g, int64_t groups, int tile_n) {
   // As in conv2d_wgmma.cu: a block for every place on the largest GPUs.
   const int64_t wanted = tile_n == 256 ? 132 : 264;
   constexpr int64_t kLeastSteps = 8;
   GradientPlan plan{};
   choose_box(g, plan);
-  plan.channel_blocks = ceil_div(g.C, kBlockChannels);
-  plan.blocks = g.m / g.C * plan.channel_blocks;
+  const int64_t channels = g.C / groups;
+  plan.channel_blocks = ceil_div(channels, kBlockChannels);
+  plan.blocks = g.m / channels * plan.channel_blocks;
   plan.tiles_m = ceil_div(plan.blocks, 2);
   plan.tiles_n = ceil_div(g.n, tile_n);
-  const int64_t parts = parts_of(plan.steps, plan.tiles_m * plan.tiles_n, kLeastSteps, wanted);
+  plan.groups = groups;
+  const int64_t parts = parts_of(plan.steps, plan.tiles(), kLeastSteps, wanted);
   plan.steps_per_part = ceil_div(plan.steps, parts);
   plan.parts = ceil_div(plan.steps, plan.steps_per_part);
   return plan;
@@ -85,9 +89,9 @@ void set_maps(WgmmaGradient& w, const GradientPlan& plan) {
 Divisor divisor_of(int64_t count) { return Divisor(static_cast<uint32_t>(count)); }
 
 template <class T, int kTileN>
-void launch_tile(const WeightGradient& g) {
+void launch_tile(const WeightGradient& g, int64_t groups) {
   using Shape = WgmmaShape<T, kTileN, Contiguous::outer, Contiguous::outer>;
-  const GradientPlan plan = plan_of(g, kTileN);
+  const GradientPlan plan = plan_of(g, groups, kTileN);
   WgmmaGradient w{};
   w.g = g;
   set_maps<T>(w, plan);
@@ -96,11 +100,12 @@ void launch_tile(const WeightGradient& g) {
   w.box_n = static_cast<int>(plan.box_n);
   w.boxes_w = divisor_of(plan.boxes_w), w.boxes_h = divisor_of(plan.boxes_h);
   w.tiles_n = divisor_of(plan.tiles_n), w.tiles_m = divisor_of(plan.tiles_m);
+  w.groups = divisor_of(groups);
   w.channel_blocks = divisor_of(plan.channel_blocks);
   w.blocks = static_cast<int>(plan.blocks);
   w.steps = static_cast<int>(plan.steps);
   w.steps_per_part = static_cast<int>(plan.steps_per_part);
-  w.tiles = static_cast<uint32_t>(plan.tiles_m * plan.tiles_n * plan.parts);
+  w.tiles = static_cast<uint32_t>(plan.tiles() * plan.parts);
   const DeviceScratch<float> scratch(plan.parts > 1 ? plan.parts * g.part_size : 0);
   if (plan.parts > 1) {
     w.g.out = scratch.get(), w.g.out_is_sum = true;
@@ -118,22 +123,20 @@ void launch_tile(const WeightGradient& g) {
 }
 
 template <class T>
-void launch_variant(Conv2dVariant variant, const WeightGradient& g) {
-  if (variant == Conv2dVariant::wgmma_128x128) return launch_tile<T, 128>(g);
-  launch_tile<T, 256>(g);
+void launch_variant(Conv2dVariant variant, const WeightGradient& g, int64_t groups) {
+  if (variant == Conv2dVariant::wgmma_128x128) return launch_tile<T, 128>(g, groups);
+  launch_tile<T, 256>(g, groups);
 }
 
-double cycles_of_wgmma(const WeightGradient& g, int tile_n, double speed) {
-  const GradientPlan plan = plan_of(g, tile_n);
-  return tile_cycles(plan.tiles_m * plan.tiles_n * plan.parts, 128 * tile_n, plan.steps_per_part,
-                     speed);
+double cycles_of_wgmma(const WeightGradient& g, int64_t groups, int tile_n, double speed) {
+  const GradientPlan plan = plan_of(g, groups, tile_n);
+  return tile_cycles(plan.tiles() * plan.parts, 128 * tile_n, plan.steps_per_part, speed);
 }
 
 }  // namespace
 
-const char* why_not_wgmma(DType dtype, const WeightGradient& g, int64_t groups) {
+const char* why_not_wgmma(DType dtype, const WeightGradient& g) {
   if (const char* why = why_no_wgmma()) return why;
-  if (groups > 1) return "it has no groups";
   if (dtype == DType::float32)
     return "wgmma multiplies tf32 only along the contiguous axis of both factors, and the gradient "
            "of the weights sums over pixels";
@@ -142,20 +145,23 @@ const char* why_not_wgmma(DType dtype, const WeightGradient& g, int64_t groups) 
     return "the copy engine needs pixels that begin at multiples of 16 bytes";
   if (g.h.stride > kMaxBoxStep || g.w.stride > kMaxBoxStep)
     return "the copy engine steps over at most 8 pixels at a time";
-  if (g.pixels > int64_t{1} << 30)
-    return "the image is too large for a kernel that counts in 32 bits";
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (g.pixels > kMost || g.m * g.K > kMost)
+    return "the image or the weights are too large for a kernel that counts in 32 bits";
   return nullptr;
 }
 
-Conv2dVariant fastest_variant(const WeightGradient& g) {
-  const double small = cycles_of_wgmma(g, 128, 1400), large = cycles_of_wgmma(g, 256, 1640);
-  if (cycles_of_mma(g) <= std::min(small, large)) return Conv2dVariant::automatic;
+Conv2dVariant fastest_variant(const WeightGradient& g, int64_t groups) {
+  const double small = cycles_of_wgmma(g, groups, 128, 1400);
+  const double large = cycles_of_wgmma(g, groups, 256, 1640);
+  if (cycles_of_mma(g, groups) <= std::min(small, large)) return Conv2dVariant::automatic;
   return small <= large ? Conv2dVariant::wgmma_128x128 : Conv2dVariant::wgmma_128x256;
 }
 
-void weight_gradient_wgmma(DType dtype, Conv2dVariant variant, const WeightGradient& g) {
-  if (dtype == DType::float16) return launch_variant<Float16>(variant, g);
-  launch_variant<BFloat16>(variant, g);
+void weight_gradient_wgmma(DType dtype, Conv2dVariant variant, const WeightGradient& g,
+                           int64_t groups) {
+  if (dtype == DType::float16) return launch_variant<Float16>(variant, g, groups);
+  launch_variant<BFloat16>(variant, g, groups);
 }
 
 }  // namespace weft::WEFT_GPU

@@ -5,6 +5,17 @@
 // tap: a warpgroup's. A step of k is a box of up to 64 pixels of y, columns x rows x images; what a
 // tap sees of x for all of them is a box again, as in conv2d_wgmma.h.
 //
+// Groups are tiles of their own. Rows and columns that a tile has beyond its group are the sums of
+// other channels, and are not stored.
+//
+// float32, rounded to tf32, is left to mma.sync: wgmma takes tf32 along k alone, so pixels would
+// have to be contiguous in both factors. Turning x and dy first, as matmul_wgmma.cu turns matrices,
+// gives rows of W and of Q pixels. A tile wants 32 pixels in a row, which cannot cross from one row
+// of y into the next, because that of x is W wide and not Q. Only a copy of x for every tap
+// (im2col) has such rows; it moves R * S times x twice, which for 3 x 3 windows takes longer than
+// wgmma, at 1.3 to 1.5 times the speed of mma.sync, saves. For 1 x 1 windows without stride it
+// would pay.
+//
 // Pixels beyond y's edge would multiply zeros by whatever x has there, and infinity is no number
 // then: boxes divide y's rows and columns. The ring's rows that they leave are zero throughout.
 #pragma once
@@ -19,12 +30,12 @@ constexpr int kBlockChannels = 64;
 struct WgmmaGradient {
   ptx::TensorMap x, dy;
   WeightGradient g;
-  int box_w, box_h, box_n;   // pixels of a step
-  Divisor boxes_w, boxes_h;  // into a step's number
-  Divisor tiles_n, tiles_m;  // into a tile's number
-  Divisor channel_blocks;    // into a block's number
+  int box_w, box_h, box_n;           // pixels of a step
+  Divisor boxes_w, boxes_h;          // into a step's number
+  Divisor tiles_n, tiles_m, groups;  // into a tile's number
+  Divisor channel_blocks;            // into a block's number
   int blocks, steps, steps_per_part;
-  uint32_t tiles;  // of all parts
+  uint32_t tiles;  // of all groups and parts
 
   __device__ __forceinline__ int pixels() const { return box_w * box_h * box_n; }
 };
@@ -44,15 +55,19 @@ __device__ __forceinline__ TapBlock tap_block(const WgmmaGradient& w, int block)
 }
 
 struct GradientTile {
-  int block, n, part, step_begin, step_end;
+  int block, n, group, part, step_begin, step_end;
 };
 template <class Shape>
 __device__ __forceinline__ GradientTile gradient_tile(const WgmmaGradient& w, uint32_t number) {
-  const uint32_t rest = w.tiles_n.quotient(number), part = w.tiles_m.quotient(rest);
-  const int begin = static_cast<int>(part) * w.steps_per_part;
-  return {static_cast<int>(rest - part * w.tiles_m.value) * Shape::kConsumers,
-          static_cast<int>(number - rest * w.tiles_n.value) * Shape::kTileN, static_cast<int>(part),
-          begin, w.steps - begin < w.steps_per_part ? w.steps : begin + w.steps_per_part};
+  const int tile_n = take_index(w.tiles_n, number), tile_m = take_index(w.tiles_m, number);
+  const int group = take_index(w.groups, number), part = static_cast<int>(number);
+  const int begin = part * w.steps_per_part;
+  return {tile_m * Shape::kConsumers,
+          tile_n * Shape::kTileN,
+          group,
+          part,
+          begin,
+          w.steps - begin < w.steps_per_part ? w.steps : begin + w.steps_per_part};
 }
 
 template <class Shape_>
@@ -104,11 +119,13 @@ struct WgmmaGradientLabour {
     const int q = static_cast<int>(step - line * w.boxes_w.value) * w.box_w;
     const int p = static_cast<int>(line - image * w.boxes_h.value) * w.box_h;
     const int n = static_cast<int>(image) * w.box_n;
-    UNROLL for (int i = 0; i < TileA::kPanels; i++)
-        ptx::tma_load_4d(ring.a() + i * TileA::kPanelBytes, &w.x, ring.full(), blocks[i].channel,
-                         q * w.g.w.stride + blocks[i].w, p * w.g.h.stride + blocks[i].h, n);
+    const int channel = tile.group * static_cast<int>(w.g.channels.value);
+    const int filter = tile.group * w.g.n + tile.n;
+    UNROLL for (int i = 0; i < TileA::kPanels; i++) ptx::tma_load_4d(
+        ring.a() + i * TileA::kPanelBytes, &w.x, ring.full(), channel + blocks[i].channel,
+        q * w.g.w.stride + blocks[i].w, p * w.g.h.stride + blocks[i].h, n);
     UNROLL for (int i = 0; i < TileB::kPanels; i++) ptx::tma_load_4d(
-        ring.b() + i * TileB::kPanelBytes, &w.dy, ring.full(), tile.n + i * TileB::kPanel, q, p, n);
+        ring.b() + i * TileB::kPanelBytes, &w.dy, ring.full(), filter + i * TileB::kPanel, q, p, n);
   }
 
   // Rows of a block of channels, from `first` on.
@@ -127,10 +144,12 @@ struct WgmmaGradientLabour {
                                         unsigned char* shared) const {
     const int warp = static_cast<int>(threadIdx.x) / gpu::kWarp, first = warp % 4 * 16;
     const TapBlock block = tap_block(w, tile.block + warp / 4);
-    const auto epilogue = gradient_epilogue<Out, float>(w.g, static_cast<unsigned>(tile.part), 0);
+    const auto epilogue =
+        gradient_epilogue<Out, float>(w.g, static_cast<unsigned>(tile.part), tile.group);
     const int channel = block.channel + first;
-    const Rows<Out> rows{epilogue.c + (block.tap * w.g.C + channel) * w.g.K, w.g.K,
-                         static_cast<int>(w.g.C) - channel};
+    const auto channels = static_cast<int>(w.g.channels.value);
+    const Rows<Out> rows{epilogue.c + (int64_t{block.tap} * channels + channel) * w.g.K, w.g.K,
+                         channels - channel};
     wgmma_store<Shape>(epilogue, rows, tile.n, sums,
                        shared + Shape::kWriting + warp * Shape::kWriteBytes);
   }

@@ -8,8 +8,9 @@ namespace weft {
 namespace {
 
 constexpr const char* kHopper =
-    "compute capability 9.0; one group; channels and filters in multiples of 16 bytes; strides up "
-    "to 8; gradients of weights of float16 and bfloat16 alone";
+    "compute capability 9.0; channels and filters of a group in multiples of 16 bytes, of several "
+    "groups forward and backward to the input of 128; strides up to 8; gradients of weights of "
+    "float16 and bfloat16 alone: those of tf32 sum over pixels, which do not lie side by side";
 // In the order of Conv2dVariant.
 constexpr VariantInfo kConv2dVariants[] = {
     {"automatic", "all", "none: chosen by shape and device"},
