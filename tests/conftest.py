@@ -8,7 +8,11 @@ import pytest
 import weft
 from weft import _C
 from weft.device import available_devices, is_gpu
-from weft.testing.sim_check import pytest_addoption, pytest_runtest_call  # noqa: F401
+from weft.testing.sim_check import (  # noqa: F401
+    pytest_addoption,
+    pytest_runtest_call,
+    pytest_sessionfinish,
+)
 
 ISAS = ["baseline", "avx2", "avx512"]
 ISAS = ISAS[: ISAS.index(_C.best_isa()) + 1]

@@ -1,4 +1,8 @@
 // `_C.sim_*`: what weft.sim is made of.
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "bindings/binding.h"
 #include "sim/launch.h"
 #include "sim/watch.h"
@@ -80,6 +84,11 @@ WEFT_BINDING(simulator) {
   m.def("sim_can_watch", &simulator::can_watch);
   m.def("sim_start_checker", &simulator::start_checker);
   m.def("sim_take_reports", &simulator::take_reports);
+  m.def("sim_checked_kernels", [] {
+    std::vector<std::pair<std::string, std::string>> places;
+    for (auto& [file, name] : simulator::checked_kernels()) places.emplace_back(file, name);
+    return places;
+  });
   m.def("sim_stop_watching", &simulator::stop_watching);
   m.def("sim_forgive_fault", &simulator::forgive_fault);
   m.def("sim_schedule_seed", &simulator::schedule_seed);

@@ -44,6 +44,11 @@ uint32_t warps_of(const int* threads, int count) {
 
 }  // namespace
 
+std::set<const void*>& Checker::functions_watched() {
+  static std::set<const void*> all;
+  return all;
+}
+
 // Memory that exists already counts as initialised: nobody watched it being written.
 Checker::Checker() : image_(Image::of_this_library()) {
   for (const LiveMemory& memory : live_memory()) {
@@ -62,6 +67,7 @@ std::vector<Report> Checker::take_reports() {
 
 void Checker::launch_begin(const LaunchInfo& info) {
   mutex_.lock();
+  functions_watched().insert(info.function);
   launch_ = info;
   first_block_ = block_ + 1;
   blocks_.clear();

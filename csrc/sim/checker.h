@@ -7,6 +7,7 @@
 #pragma once
 
 #include <mutex>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -23,6 +24,8 @@ class Checker final : public Observer {
   Checker();
 
   std::vector<Report> take_reports();
+  // The kernels that ran under any checker of this process.
+  static const std::set<const void*>& watched() { return functions_watched(); }
 
   void launch_begin(const LaunchInfo&) override;
   void launch_end(const LaunchInfo&) override;
@@ -76,6 +79,7 @@ class Checker final : public Observer {
     View view;
   };
 
+  static std::set<const void*>& functions_watched();
   Actor actor(AccessKind kind, const void* pc) const;
   void touch(uintptr_t address, size_t bytes, AccessKind kind, const Actor& actor);
   void touch_shared(uintptr_t address, size_t bytes, AccessKind kind, const Actor& actor);

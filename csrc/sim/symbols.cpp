@@ -43,7 +43,7 @@ size_t end_of_name(const std::string& text) {
   return text.size();
 }
 
-std::string shorten(std::string text) {
+std::string without_namespaces(std::string text) {
   text.resize(end_of_name(text));
   // A template's demangled name starts with its return type.
   int depth = 0;
@@ -57,6 +57,11 @@ std::string shorten(std::string text) {
   }
   erase_all(text, "(anonymous namespace)::");
   for (const char* part : {"weft::sim_checked::", "weft::sim::", "weft::"}) erase_all(text, part);
+  return text;
+}
+
+std::string shorten(std::string text) {
+  text = without_namespaces(std::move(text));
   const size_t arguments = text.find('<');
   if (arguments != std::string::npos && text.size() - arguments > kLongestTemplateArguments)
     text = text.substr(0, arguments) + "<...>";
@@ -93,11 +98,15 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-std::vector<std::string> addr2line(const char* options, const char* file, uintptr_t offset) {
-  char address[32];
-  std::snprintf(address, sizeof address, "0x%zx", static_cast<size_t>(offset));
-  const std::string command =
-      std::string("addr2line ") + options + " -e " + quoted(file) + " " + address + " 2>/dev/null";
+std::vector<std::string> addr2line(const char* options, const char* file,
+                                   const std::vector<uintptr_t>& offsets) {
+  std::string command = std::string("addr2line ") + options + " -e " + quoted(file);
+  for (const uintptr_t offset : offsets) {
+    char address[32];
+    std::snprintf(address, sizeof address, " 0x%zx", static_cast<size_t>(offset));
+    command += address;
+  }
+  command += " 2>/dev/null";
   std::vector<std::string> lines;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return lines;
@@ -126,7 +135,7 @@ std::string without_wrapper(std::string line) {
 // wrapper is the kernel's line.
 std::string source_line(const Location& location) {
   std::string best;
-  for (std::string line : addr2line("-i", location.file, location.offset - 1)) {
+  for (std::string line : addr2line("-i", location.file, {location.offset - 1})) {
     line.resize(std::min(line.size(), line.find(' ')));
     line = without_wrapper(std::move(line));
     if (line.starts_with("??") || line.ends_with(":?") || line.ends_with(":0")) continue;
@@ -140,7 +149,7 @@ std::string source_line(const Location& location) {
 std::string function_from_debug_information(const void* function) {
   Location location;
   if (!locate(function, location)) return "";
-  const std::vector<std::string> lines = addr2line("-f", location.file, location.offset);
+  const std::vector<std::string> lines = addr2line("-f", location.file, {location.offset});
   const bool known = lines.size() > 1 && !lines[1].starts_with("??");
   return known ? demangle(lines[0].c_str()) : "";
 }
@@ -160,6 +169,26 @@ std::string kernel_name(const void* function) {
     entry->second = shorten(function_from_debug_information(function));
   if (entry->second.empty()) entry->second = "a kernel";
   return entry->second;
+}
+
+std::vector<KernelPlace> kernel_places(const std::vector<const void*>& functions) {
+  std::vector<uintptr_t> offsets;
+  const char* file = nullptr;  // all kernels are in this one
+  for (const void* function : functions) {
+    Location location;
+    if (!locate(function, location)) continue;
+    offsets.push_back(location.offset);
+    file = location.file;
+  }
+  std::vector<KernelPlace> places;
+  if (file == nullptr) return places;
+  const std::vector<std::string> lines = addr2line("-f", file, offsets);
+  for (size_t i = 0; i + 1 < lines.size(); i += 2) {
+    std::string source = file_name(without_wrapper(lines[i + 1]));
+    source.resize(std::min(source.size(), source.find(':')));
+    places.push_back({source, without_namespaces(demangle(lines[i].c_str()))});
+  }
+  return places;
 }
 
 std::string describe_address(const void* pc) {

@@ -1,6 +1,7 @@
 #include "sim/watch.h"
 
 #include <memory>
+#include <set>
 
 #include "core/check.h"
 #include "core/kernel.h"
@@ -47,6 +48,11 @@ void start_checker() { checker = start<Checker>("weft.sim.check"); }
 
 std::vector<Report> take_reports() {
   return checker == nullptr ? std::vector<Report>{} : checker->take_reports();
+}
+
+std::vector<KernelPlace> checked_kernels() {
+  const std::set<const void*>& functions = Checker::watched();
+  return kernel_places({functions.begin(), functions.end()});
 }
 
 void start_counters() { counters = start<Counters>("weft.sim.counters"); }

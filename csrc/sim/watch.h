@@ -6,6 +6,7 @@
 
 #include "sim/counters.h"
 #include "sim/findings.h"
+#include "sim/symbols.h"
 #include "sim/trace.h"
 
 namespace weft::simulator {
@@ -18,6 +19,8 @@ bool can_watch();
 void start_checker();
 // What was found since the start or the last call.
 std::vector<Report> take_reports();
+// Every kernel that a checker of this process has watched.
+std::vector<KernelPlace> checked_kernels();
 void start_counters();
 std::vector<CounterRow> take_counters();
 void start_trace(cuda::uint3 block, cuda::uint3 thread);

@@ -2,7 +2,8 @@
 
 ``pytest -p weft.testing.sim_check --sim-check`` uses it in any project. Tests that launch no kernel
 on ``sim`` are not changed by it. A test that runs a tool of ``weft.sim`` itself is left alone when
-it is marked ``sim_tool``.
+it is marked ``sim_tool``. ``--sim-kernels FILE`` adds to a file which kernels were checked, one
+``file.cu<tab>kernel<8>`` a line, from every process of the tests; tools/check_kernels.py reads it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sim-check", action="store_true", help="check the kernels that tests run on sim"
     )
     group.addoption("--sim-seed", type=int, help="with --sim-check: order of threads and copies")
+    group.addoption("--sim-kernels", help="with --sim-check: add the checked kernels to this file")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes which kernels this process has checked."""
+    path = session.config.getoption("--sim-kernels")
+    if not path:
+        return
+    from weft import _C
+
+    lines = sorted(f"{file}\t{name}\n" for file, name in set(_C.sim_checked_kernels()))
+    with open(path, "a") as file:
+        file.write("".join(lines))
 
 
 @pytest.hookimpl(hookwrapper=True)
