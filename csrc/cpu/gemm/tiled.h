@@ -140,10 +140,10 @@ WEFT_INLINE bool should_pack_b(const Gemm<T>& g) {
   return g.k * g.n > kBlockElements<T> || g.b_row_stride >= kPage || should_pack_a(g);
 }
 
-// Rows of B of the next pass, the columns of one task: asked for in pieces while this pass computes.
-// A panel is a narrow strip of B, line by line from other pages, and few rows of A leave no time to
-// wait for memory (32x3072x512, an array of NumPy: 6.0 ms without it and with passes of 256 rows,
-// 2.8 with them).
+// Rows of B of the next pass, the columns of one task: asked for in pieces while this pass
+// computes. A panel is a narrow strip of B, line by line from other pages, and few rows of A leave
+// no time to wait for memory (32x3072x512, an array of NumPy: 6.0 ms without it and with passes of
+// 256 rows, 2.8 with them).
 template <class T>
 WEFT_INLINE void prefetch_rows(const T* b, int64_t row_stride, int64_t rows, int64_t columns) {
   for (; rows > 0; rows--, b += row_stride)
@@ -190,7 +190,8 @@ void multiply_unpacked(const Gemm<T>& g) {
         for (int64_t p = first_panel; p < last_panel; p++) {
           const int64_t column = p * kPanelColumns<T>;
           if (streams_b) {
-            const int64_t left = at_most(g.k - begin - t.k, depth), parts = last_panel - first_panel;
+            const int64_t left = at_most(g.k - begin - t.k, depth),
+                          parts = last_panel - first_panel;
             const int64_t from = left * (p - first_panel) / parts;
             const int64_t to = left * (p - first_panel + 1) / parts;
             prefetch_rows(

@@ -116,7 +116,8 @@ def difference(a: Any, b: Any) -> str:
     elif type(a) is type(b) and isinstance(a, (list, tuple)) and len(a) == len(b):
         pairs = zip(a, b, strict=True)
     elif a is not b and (type(a) is not type(b) or isinstance(a, Tensor) or a != b):
-        if type(a) is type(b) and type(a).__eq__ is object.__eq__ and not isinstance(a, Tensor):
+        compares: Any = type(a).__eq__
+        if type(a) is type(b) and compares is object.__eq__:
             return (
                 f"returns an object of {type(a).__name__}, which a replay cannot make; return "
                 "tensors and numbers, or dicts, lists and tuples of them"

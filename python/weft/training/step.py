@@ -51,6 +51,7 @@ class Step:
 
     # What a model has from `Layer`.
     __call__: Callable[..., Any]
+    name: str
     built: bool
     trainable: Any
     losses: Any
